@@ -1,0 +1,74 @@
+# Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m
+INSTALL := -m pip install -qq --disable-pip-version-check --retries 5 --prefer-binary -c constraints.txt
+CODE := parity_flwr strategies clients chain_bridge examples tests benchmarks
+
+export PYTHONUTF8 := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export FLWR_TELEMETRY_ENABLED := 0
+export FLWR_DISABLE_UPDATE_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format coverage wheel bench clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.all ## Set up, then run a federation with three attackers
+	$(BIN)/parity demo $(ARGS)
+
+test: $(VENV)/.dev ## Set up, then run every test (ARGS="-k journal" selects)
+	$(RUN) pytest $(ARGS)
+
+check: $(VENV)/.dev ## Format, lint, types, layers, layout
+	$(RUN) ruff format --check $(wildcard $(CODE))
+	$(RUN) ruff check $(wildcard $(CODE))
+	$(RUN) mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(RUN) pytest --quiet tests/test_layout.py tests/test_packaging.py
+
+format: $(VENV)/.dev ## Rewrite the code in the house format
+	$(RUN) ruff check --fix-only $(wildcard $(CODE))
+	$(RUN) ruff format $(wildcard $(CODE))
+
+coverage: $(VENV)/.dev ## Run the tests and list the lines that none reached
+	$(RUN) coverage run -m pytest $(ARGS)
+	$(RUN) coverage report
+
+wheel: $(VENV)/.dev ## Build sdist and wheel, install the wheel elsewhere, test it there
+	rm -rf build dist
+	$(RUN) build --outdir dist . >/dev/null
+	.ci/wheel $(BIN)/python dist/*.whl
+
+bench: $(VENV)/.dev ## Time the kernels beside Flower's own aggregation; writes bench.json
+	$(BIN)/python benchmarks/bench_aggregate.py $(ARGS) >bench.json
+	@cat bench.json
+
+clean: ## Remove the environment and everything that was built
+	rm -rf $(VENV) build dist *.egg-info bench.json .coverage htmlcov
+	rm -rf .grimp_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make needs Python >= 3.11; got $$($(PYTHON) --version 2>&1); set PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "make needs Python's venv module; got none; run: apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing parity-flwr with all extras into $(VENV) (one to two minutes the first time)"
+	@$(BIN)/python $(INSTALL) -e '.[all]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing parity-flwr with all extras and the tools into $(VENV) (one to two minutes the first time)"
+	@$(BIN)/python $(INSTALL) -e '.[all,dev]'
+	@touch $(VENV)/.all $@

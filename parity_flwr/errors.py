@@ -1,0 +1,104 @@
+"""Everything this package raises on purpose.
+
+::
+
+    ParityError                what was needed; what came; what to do      exit code 1
+    ├── InputError             what the user gave is wrong                 exit code 2
+    │   ├── ConfigError        an option, a config field, an argument
+    │   ├── DataError          a file of the user's that should hold data
+    │   └── MissingExtraError  an optional dependency is not installed
+    └── RunError               what was under way failed                   exit code 1
+        ├── JournalError       the journal is missing, corrupt or locked
+        ├── CheckpointError    a checkpoint is missing or corrupt
+        └── EngineError        an engine or an app could not run
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ParityError(Exception):
+    """An error in three parts, printed on one line.
+
+    Parameters
+    ----------
+    needed : str
+        What was needed.
+    came : str, keyword-only
+        What came instead.
+    action : str, keyword-only
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(ConfigError("trimmed mean needs n > 2f", came="n=4, f=2", action="lower f"))
+    trimmed mean needs n > 2f; got n=4, f=2; lower f
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, needed: str, *, came: str, action: str) -> None:
+        self.needed = needed
+        self.came = came
+        self.action = action
+        super().__init__(" ".join(f"{needed}; got {came}; {action}".split()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive a trip between processes: keyword-only arguments need help there."""
+        return _rebuild, (type(self), self.needed, self.came, self.action)
+
+
+def _rebuild(kind: type[ParityError], needed: str, came: str, action: str) -> ParityError:
+    return kind(needed, came=came, action=action)
+
+
+class InputError(ParityError, ValueError):
+    """What the user gave is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """An option, a configuration field or an argument is out of range."""
+
+
+class DataError(InputError):
+    """A file that should hold the user's data does not."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, feature: str, *, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs the extra '{extra}'",
+            came="an installation without it",
+            action=f"run: pip install 'parity-flwr[{extra}]'",
+        )
+        self.feature = feature
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """See :meth:`ParityError.__reduce__`."""
+        return _rebuild_extra, (self.feature, self.extra)
+
+
+def _rebuild_extra(feature: str, extra: str) -> MissingExtraError:
+    return MissingExtraError(feature, extra=extra)
+
+
+class RunError(ParityError, RuntimeError):
+    """What was under way failed."""
+
+
+class JournalError(RunError):
+    """The journal is missing, corrupt or locked."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint is missing or corrupt."""
+
+
+class EngineError(RunError):
+    """An engine or an app could not run."""
