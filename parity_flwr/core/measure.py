@@ -1,0 +1,190 @@
+"""What a round's updates look like next to each other: the figures that decisions rest on.
+
+A rule is the part of the protocol that sees updates. It returns figures, which the journal
+keeps; everything after it (:func:`parity_flwr.core.rounds.decide`) sees the figures only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.core.centre import consensus_deviation, geometric_median
+from parity_flwr.core.config import RobustnessConfig
+from parity_flwr.core.distances import norms, squared_distances
+from parity_flwr.core.evidence import BALANCE, DIRECTION, MEMORY, is_working, weigh_evidence
+from parity_flwr.core.ranks import choose_coordinates, gather, rank_balance
+from parity_flwr.core.recollection import Memory, recalled, recollect, support
+from parity_flwr.core.records import ReplyFacts, Verdict
+from parity_flwr.core.robustness import neighbour_distance
+from parity_flwr.core.rows import Rows
+from parity_flwr.core.sketch import UpdateSketch
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a rule measured on one update. ``extra`` goes into the journal as it is."""
+
+    norm: float
+    rho: float
+    deviation: float
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+class Rule(Protocol):
+    """Measures the accepted updates of one round (an extension point)."""
+
+    def measure(
+        self,
+        updates: Rows,
+        *,
+        identities: Sequence[str],
+        trust: Values,
+        memory: Memory,
+        secret: bytes,
+    ) -> tuple[list[Figures], dict[str, Values]]:
+        """Return one figure set per update, and the memory after the round.
+
+        Parameters
+        ----------
+        updates : Rows
+            n updates w_k - w, finite, n >= 1.
+        identities : sequence of str
+            Who sent each.
+        trust : ndarray of float64, shape (n,)
+            Each client's alpha by reputation before the round, 0 for the excluded.
+        memory : mapping
+            What the rule remembered after the round before.
+        secret : bytes
+            Seed of the run's random projections; clients must not know it.
+        """
+
+
+@dataclass(frozen=True)
+class NeighbourRule:
+    """Distances to neighbours, to a robust centre and between memories (P-4, P-5).
+
+    Besides rho and the deviation it records three figures that need a client's past:
+    ``memory`` (rho between the decayed means of sketched updates), ``direction`` (cosine of
+    that mean with the others') and ``balance`` (how one-sided its numbers are for long).
+
+    Parameters
+    ----------
+    config : RobustnessConfig
+        Constants.
+    """
+
+    config: RobustnessConfig = field(default_factory=RobustnessConfig)
+
+    def measure(
+        self,
+        updates: Rows,
+        *,
+        identities: Sequence[str],
+        trust: Values,
+        memory: Memory,
+        secret: bytes,
+    ) -> tuple[list[Figures], dict[str, Values]]:
+        """See :meth:`Rule.measure`."""
+        squared, lengths = squared_distances(updates), norms(updates)
+        working = is_working(lengths, self.config)
+        rho = neighbour_distance(squared, neighbour=self.config.neighbour, among=working)
+        voices = working & (trust > 0)
+        latest = self._remember(updates, identities, memory, voices=voices, secret=secret)
+        extra = self._memory_figures(identities, latest, working, trust)
+        figures = [
+            Figures(norm=float(length), rho=float(distance), deviation=0.0, extra=each)
+            for length, distance, each in zip(lengths, rho, extra, strict=True)
+        ]
+        deviation = self._deviation(squared, figures, trust, working)
+        measured = [
+            replace(each, deviation=float(value))
+            for each, value in zip(figures, deviation, strict=True)
+        ]
+        return measured, latest
+
+    def _deviation(
+        self,
+        squared: Values,
+        figures: Sequence[Figures],
+        trust: Values,
+        working: NDArray[np.bool_],
+    ) -> Values:
+        """Return P-4's deviation from the geometric median, weighted by trust and evidence."""
+        if len(figures) < self.config.min_replies:
+            return np.zeros(len(figures))
+        sound = [each.soundness for each in weigh_evidence(_as_facts(figures), self.config)]
+        _, distances = geometric_median(squared, trust * np.array(sound))
+        return consensus_deviation(distances, self.config, among=working)
+
+    def _remember(
+        self,
+        updates: Rows,
+        identities: Sequence[str],
+        memory: Memory,
+        *,
+        voices: NDArray[np.bool_],
+        secret: bytes,
+    ) -> dict[str, Values]:
+        """Add this round's sketches and rank balances to the memory."""
+        size, ranked = self.config.sketch_size, self.config.ranked_coordinates
+        if size == 0:
+            return dict(memory)
+        columns = gather(updates, choose_coordinates(secret, d=updates.d, count=ranked))
+        return recollect(
+            memory,
+            identities,
+            sketches=UpdateSketch(secret, size).apply(updates),
+            balance=rank_balance(columns),
+            voices=voices,
+            decay=self.config.sketch_decay,
+        )
+
+    def _memory_figures(
+        self,
+        identities: Sequence[str],
+        memory: Memory,
+        working: NDArray[np.bool_],
+        trust: Values,
+    ) -> list[dict[str, float]]:
+        known, past = recalled(memory, identities, rounds=self.config.sketch_rounds)
+        extra: list[dict[str, float]] = [{} for _ in identities]
+        if np.count_nonzero(known & working) < self.config.min_replies:
+            return extra
+        rho = neighbour_distance(
+            _squared(past.means), neighbour=self.config.neighbour, among=working[known]
+        )
+        direction = support(past.directions, trust[known])
+        for row, k in enumerate(np.flatnonzero(known)):
+            extra[k] = {
+                MEMORY: float(rho[row]),
+                DIRECTION: float(direction[row]),
+                BALANCE: float(past.balance[row]),
+            }
+        return extra
+
+
+def _squared(vectors: Values) -> Values:
+    centred = vectors - vectors.mean(axis=0)
+    gram = centred @ centred.T
+    lengths = np.diag(gram)
+    return np.maximum(lengths[:, None] + lengths[None, :] - 2 * gram, 0.0)
+
+
+def _as_facts(figures: Sequence[Figures]) -> list[ReplyFacts]:
+    return [
+        ReplyFacts(
+            identity="",
+            verdict=Verdict.ACCEPTED,
+            norm=each.norm,
+            rho=each.rho,
+            figures=each.extra,
+        )
+        for each in figures
+    ]

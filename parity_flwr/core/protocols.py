@@ -1,0 +1,102 @@
+"""What the outer layers implement so that the core and the strategies need not know them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from parity_flwr.core.records import (
+    Action,
+    Checkpoint,
+    EvaluationRecord,
+    ReputationState,
+    Resumption,
+    RoundRecord,
+    RunHeader,
+)
+
+
+class Journal(Protocol):
+    """The append-only record of a run. What is not in the journal did not happen.
+
+    Every method is durable when it returns: a kill -9 afterwards loses nothing, and a kill
+    during it leaves the journal as it was before.
+    """
+
+    run_id: str
+    """Names the run; clients' signatures bind it."""
+
+    keep_updates: bool
+    """Whether :meth:`commit` wants the accepted updates, for ``verify --updates``."""
+
+    carried: ReputationState | None
+    """Reputation from an earlier run (``--reputation-from``); None to start afresh."""
+
+    baseline: bool
+    """Whether this run is the comparison: the inner strategy alone, no gate, no trust."""
+
+    def begin(self, header: RunHeader) -> Resumption | None:
+        """Start the run, or continue it: None if the journal holds no round yet."""
+        ...
+
+    def actions(self) -> tuple[Action, ...]:
+        """Return the bans and pardons that no committed round has applied yet, in order."""
+        ...
+
+    def commit(
+        self,
+        record: RoundRecord,
+        checkpoint: Checkpoint,
+        updates: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+        *,
+        base: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        """Write one round with its checkpoint, atomically.
+
+        ``updates`` maps the identity to the arrays it returned (models, not differences);
+        ``base`` is the model that was sent out, kept with them.
+        """
+        ...
+
+    def evaluate(self, record: EvaluationRecord) -> None:
+        """Write the metrics of an evaluation."""
+        ...
+
+    def finish(self, status: str, reason: str = "", *, sketch_seed: bytes = b"") -> None:
+        """Close the run as "completed" or "failed", and reveal the sketches' seed."""
+        ...
+
+
+@runtime_checkable
+class ClientStateStore(Protocol):
+    """A grid that can save and restore the state of its clients (in-process engine)."""
+
+    def save_client_state(self) -> bytes:
+        """Return the state of all clients, without pickle."""
+        ...
+
+    def load_client_state(self, data: bytes) -> None:
+        """Restore what :meth:`save_client_state` returned."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where rounds are anchored (implemented by the chain bridge)."""
+
+    def publish(self, record: RoundRecord) -> None:
+        """Queue one round for publication; never blocks on the network."""
+        ...
+
+
+class ContentStore(Protocol):
+    """Content-addressed storage (implemented by the chain bridge)."""
+
+    def put(self, data: bytes) -> str:
+        """Store the bytes and return their CID."""
+        ...
+
+    def get(self, cid: str, *, max_bytes: int) -> bytes:
+        """Return the bytes of a CID after checking them against it."""
+        ...

@@ -1,0 +1,90 @@
+"""From evidence and reputation to each client's share of a round (P-2 to P-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.evidence import Evidence
+from parity_flwr.core.records import ReplyDecision, ReplyFacts, ReputationState, Standing
+from parity_flwr.core.reputation import is_excluded, standing_of
+from parity_flwr.core.weights import (
+    bound_shares,
+    cap_examples,
+    combine,
+    quality_weight,
+    trust_weight,
+)
+
+Vector = NDArray[np.float64]
+
+_NEGLIGIBLE = 1e-6  # a share this far under the largest must not be lifted by the caps
+
+
+def share_weights(
+    state: ReputationState,
+    replies: Sequence[ReplyFacts],
+    evidence: Sequence[Evidence],
+    config: TrustConfig,
+) -> Mapping[str, ReplyDecision]:
+    """Return each accepted reply's alpha, beta and weight c_k, by identity.
+
+    c_k = alpha_k beta_k n_k / sum_j alpha_j beta_j n_j with n_k capped at
+    ``examples_factor`` medians, young identities held to ``probation_share`` together, and
+    no share above ``max_share`` (P-2, P-3, P-4). An excluded or banned client has c_k = 0.
+    """
+    if not replies:
+        return {}
+    standings = [standing_of(state, r.identity, config.reputation) for r in replies]
+    alpha = np.array([client_alpha(each, state, config) for each in standings])
+    alpha *= np.array([each.penalty for each in evidence])
+    beta = np.array([_beta(*pair) for pair in zip(replies, standings, strict=True)])
+    weights = _weights(replies, standings, alpha, beta, config)
+    return {
+        reply.identity: ReplyDecision(
+            identity=reply.identity,
+            alpha=float(alpha[k]),
+            beta=float(beta[k]),
+            penalty=evidence[k].penalty,
+            soundness=evidence[k].soundness,
+            weight=float(weights[k]),
+            excluded=is_excluded(standings[k], config.reputation),
+        )
+        for k, reply in enumerate(replies)
+    }
+
+
+def client_alpha(standing: Standing, state: ReputationState, config: TrustConfig) -> float:
+    """Return alpha by reputation alone (P-3), 0 for an excluded or banned client."""
+    if is_excluded(standing, config.reputation):
+        return 0.0
+    return trust_weight(standing.scores, state.dimension_weights, config=config.weights)
+
+
+def _beta(reply: ReplyFacts, standing: Standing) -> float:
+    quality = 1.0 if reply.quality is None else reply.quality
+    return quality_weight(reply.deviation or 0.0, quality, standing.history)
+
+
+def _weights(
+    replies: Sequence[ReplyFacts],
+    standings: Sequence[Standing],
+    alpha: Vector,
+    beta: Vector,
+    config: TrustConfig,
+) -> Vector:
+    claimed = np.array([reply.num_examples or 0 for reply in replies], dtype=np.float64)
+    examples = cap_examples(claimed, factor=config.weights.examples_factor)
+    shares = combine(alpha, beta, examples, formula=config.weights.formula)
+    rules = config.reputation
+    young = np.array([each.rounds < rules.probation_rounds for each in standings])
+    shares[shares < _NEGLIGIBLE * shares.max(initial=0.0)] = 0.0
+    return bound_shares(
+        shares,
+        young,
+        max_share=config.weights.max_share,
+        probation_share=rules.probation_share,
+    )
