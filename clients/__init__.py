@@ -1,0 +1,32 @@
+"""Flower clients: adapters, identity, signing, a torch client and the attack suite.
+
+Examples
+--------
+>>> from flwr.client import NumPyClient
+>>> from flwr.clientapp import ClientApp
+>>> app = ClientApp(lambda context: NumPyClient().to_client(), mods=parity_mods())
+"""
+
+from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.guard import guard_mod
+from parity_flwr.clients.identity import identify, identity_mod
+from parity_flwr.clients.signing import SigningMod, derived_signers
+from parity_flwr.clients.stack import parity_mods
+from parity_flwr.clients.torch_client import LocalTraining, TorchClient
+from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_arrays, mlp
+
+__all__ = [
+    "Examples",
+    "LocalTraining",
+    "SigningMod",
+    "TorchClient",
+    "derived_signers",
+    "evaluate_arrays",
+    "guard_mod",
+    "identify",
+    "identity_mod",
+    "initial_arrays",
+    "mlp",
+    "numpy_client_mod",
+    "parity_mods",
+]

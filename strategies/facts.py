@@ -1,0 +1,115 @@
+"""From checked answers to the facts of a round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.measure import Figures, Rule
+from parity_flwr.core.recollection import Memory
+from parity_flwr.core.records import ReplyFacts, ReputationState, Verdict
+from parity_flwr.core.reputation import standing_of
+from parity_flwr.core.rows import BufferRows, DifferenceRows, Rows
+from parity_flwr.core.shares import client_alpha
+from parity_flwr.errors import ConfigError
+from parity_flwr.strategies.gate import Arrays
+from parity_flwr.strategies.intake import Answer
+
+ScoreFunction = Callable[[int, Mapping[str, NDArray[Any]]], float]
+"""Scores one client's model on data the server holds: (round, arrays) -> quality in [0, 1]
+(P-4 output_quality). It must not look at what the client says about itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """What it takes to measure a round's updates."""
+
+    rule: Rule
+    config: TrustConfig
+    state: ReputationState
+    memory: Memory
+    secret: bytes
+    score: ScoreFunction | None = None
+
+
+def gather_facts(
+    answers: Sequence[Answer], *, base: Arrays, round: int, measuring: Measuring
+) -> tuple[tuple[ReplyFacts, ...], dict[str, NDArray[np.float64]]]:
+    """Return the facts on every selected client, and the rule's memory after the round."""
+    accepted = [answer for answer in answers if answer.verdict is Verdict.ACCEPTED]
+    names = [answer.asked.identity for answer in accepted]
+    models = [answer.passed.arrays for answer in accepted if answer.passed]
+    measured, memory = _measure(models, names, base, measuring)
+    facts = tuple(
+        _facts(answer, measured.get(answer.asked.identity), _score(answer, round, measuring))
+        for answer in answers
+    )
+    return facts, memory
+
+
+def _measure(
+    models: Sequence[Arrays], names: Sequence[str], base: Arrays, measuring: Measuring
+) -> tuple[dict[str, Figures], dict[str, NDArray[np.float64]]]:
+    if not models:
+        return {}, dict(measuring.memory)
+    figures, memory = measuring.rule.measure(
+        update_rows(models, base),
+        identities=names,
+        trust=_trust(names, measuring),
+        memory=measuring.memory,
+        secret=measuring.secret,
+    )
+    return dict(zip(names, figures, strict=True)), memory
+
+
+def update_rows(models: Sequence[Arrays], base: Arrays) -> Rows:
+    """Return the updates w_k - w of the floating-point arrays, over the replies' memory."""
+    names = [name for name, array in base.items() if array.dtype.kind == "f"]
+    origin = BufferRows([[base[name] for name in names]])
+    return DifferenceRows(BufferRows([[m[name] for name in names] for m in models]), origin)
+
+
+def _trust(names: Sequence[str], measuring: Measuring) -> NDArray[np.float64]:
+    """Return each client's alpha by reputation alone (P-3), 0 for the excluded."""
+    state, config = measuring.state, measuring.config
+    standings = [standing_of(state, name, config.reputation) for name in names]
+    return np.array([client_alpha(each, state, config) for each in standings])
+
+
+def _score(answer: Answer, round: int, measuring: Measuring) -> float | None:
+    if measuring.score is None or answer.verdict is not Verdict.ACCEPTED or not answer.passed:
+        return None
+    quality = float(measuring.score(round, answer.passed.arrays))
+    if not (math.isfinite(quality) and 0 <= quality <= 1):
+        raise ConfigError(
+            "a score function needs to return a number from 0 to 1",
+            came=str(quality),
+            action="scale its result",
+        )
+    return quality
+
+
+def _facts(answer: Answer, figures: Figures | None, quality: float | None) -> ReplyFacts:
+    return ReplyFacts(
+        identity=answer.asked.identity,
+        verdict=answer.verdict,
+        reason=answer.reason,
+        node_id=answer.asked.node_id,
+        fault=answer.fault,
+        update_hash=answer.update_hash,
+        public_key=answer.public_key.hex(),
+        signature=answer.signature.hex(),
+        num_examples=answer.passed.num_examples if answer.passed else None,
+        norm=figures.norm if figures else None,
+        rho=figures.rho if figures else None,
+        deviation=figures.deviation if figures else None,
+        figures=dict(figures.extra) if figures else {},
+        quality=quality,
+        time_s=answer.time_s,
+    )
