@@ -1,0 +1,1 @@
+"""Handwritten digits, ten writers, some of whom lie."""

@@ -1,0 +1,1 @@
+"""Runs: their folders, journals, engines, reports and what verifies them."""

@@ -1,0 +1,150 @@
+"""Finding the journal of a run, and making the one of a run that starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from parity_flwr.app.environment import Environment
+from parity_flwr.app.files import atomic_file, is_present
+from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.journal.database import Database, without_password
+from parity_flwr.app.journal.schema import runs
+from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.core.protocols import Journal
+from parity_flwr.core.records import ReputationState
+from parity_flwr.errors import JournalError
+
+
+def from_environment() -> Journal:
+    """Return the journal of the run that is under way (``PARITY_RUN_DIR``), else of a new one.
+
+    This is the entry point ``parity_flwr.journal``: strategies load it by that name.
+
+    Raises
+    ------
+    JournalError
+        The run's folder cannot be made.
+    """
+    environment = Environment.read()
+    if environment.run_dir is None:
+        folder = RunFolder.create(environment.home)
+    else:
+        folder = RunFolder(environment.run_dir).make()
+    journal = start_journal(
+        folder, url=environment.journal_url, keep_updates=environment.keep_updates
+    )
+    journal.baseline = not environment.trust
+    if environment.reputation_from is not None:
+        earlier = RunFolder.find(environment.reputation_from, environment.home)
+        journal.carried = last_reputation(earlier)
+    return journal
+
+
+def last_reputation(folder: RunFolder) -> ReputationState:
+    """Return the reputation with which a run ended, to start another from.
+
+    Raises
+    ------
+    JournalError
+        The run has no journal, or no round.
+    """
+    last = open_journal(folder).last_round()
+    if last is None:
+        raise JournalError(
+            f"carrying reputation over needs a round in {folder.id}",
+            came="none",
+            action="choose a run that got further",
+        )
+    return replace(last.state, round=0)
+
+
+def start_journal(
+    folder: RunFolder, *, url: str | None = None, keep_updates: bool = False
+) -> SqlJournal:
+    """Return the journal of a run that starts or continues in ``folder``.
+
+    ``url`` names a database that several runs share; the folder then remembers which, but
+    never its password.
+    """
+    if url is None or is_present(folder.database):
+        journal = open_journal(folder)
+        journal.keep_updates = keep_updates
+        return journal
+    journal = SqlJournal(url, _shared_id(folder), folder, keep_updates)
+    _note(folder, without_password(url), journal.run_id)
+    return journal
+
+
+def open_journal(folder: RunFolder, *, url: str | None = None) -> SqlJournal:
+    """Return the journal of a run that exists, for reading or for an action.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run.
+    url : str, optional, keyword-only
+        Its database, if that is not in the folder; by default ``PARITY_JOURNAL``. The
+        folder's own note of it is only shown, never followed: a folder from somebody else
+        must not send our password to their server.
+
+    Raises
+    ------
+    JournalError
+        There is none.
+    """
+    if is_present(folder.database) or not is_present(folder.pointer):
+        return SqlJournal(folder.journal_url, _own_id(folder), folder)
+    noted = _read_pointer(folder.pointer)
+    url = url or Environment.read().journal_url
+    if url is None:
+        raise JournalError(
+            f"the run {folder.id} needs its database",
+            came=f"a journal outside its folder, at {noted.get('url', 'unknown')!r:.200}",
+            action="set PARITY_JOURNAL to that URL",
+        )
+    return SqlJournal(url, _shared_id(folder), folder)
+
+
+def _own_id(folder: RunFolder) -> str:
+    """Return the id in the folder's own journal: the folder may have been renamed."""
+    if not is_present(folder.database):
+        return folder.id
+    try:
+        with Database(folder.journal_url).reading() as connection:
+            found = connection.execute(select(runs.c.run_id).limit(2)).scalars().all()
+    except JournalError:
+        return folder.id  # whoever uses the journal meets the error where it matters
+    return found[0] if len(found) == 1 and isinstance(found[0], str) else folder.id
+
+
+def _shared_id(folder: RunFolder) -> str:
+    return _read_pointer(folder.pointer).get("run_id", folder.id)
+
+
+def _note(folder: RunFolder, url: str, run_id: str) -> None:
+    """Write down where the journal lies."""
+    try:
+        with atomic_file(folder.pointer) as file:
+            file.write(json.dumps({"url": url, "run_id": run_id}).encode())
+    except OSError as error:
+        raise JournalError(
+            f"a run needs to write to {folder.path}",
+            came=error.strerror or str(error),
+            action="fix its permissions, or set PARITY_HOME",
+        ) from error
+
+
+def _read_pointer(path: Path) -> dict[str, str]:
+    """Return what the folder notes of its database; damaged notes count as none."""
+    try:
+        with path.open("rb") as file:
+            noted = json.loads(file.read(65536))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(noted, dict):
+        return {}
+    return {name: value for name, value in noted.items() if isinstance(value, str)}

@@ -1,0 +1,28 @@
+"""Writing a report's files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parity_flwr.app.files import atomic_file
+from parity_flwr.errors import ConfigError
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write the text under `path`, whole or not at all, and return the path.
+
+    Raises
+    ------
+    ConfigError
+        The path cannot be written.
+    """
+    try:
+        with atomic_file(path) as file:
+            file.write(text.encode("utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"writing {path} needs a folder that can be written to",
+            came=error.strerror or str(error),
+            action="name another file, or mend the permissions",
+        ) from error
+    return path

@@ -1,0 +1,219 @@
+"""`parity run`: one run from its options to its outcome, shown as it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parity_flwr.app.deployment import find_journal
+from parity_flwr.app.engine import Engine, RunOutcome, run_app
+from parity_flwr.app.environment import Environment, exported
+from parity_flwr.app.folder import RunFolder, new_id
+from parity_flwr.app.follow import Follower
+from parity_flwr.app.journal import open_journal
+from parity_flwr.app.live import LiveTable
+from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
+from parity_flwr.app.report.summary import summarise
+from parity_flwr.app.report.view import headline_metric, metric_curve
+from parity_flwr.errors import ConfigError, RunError
+
+BASELINE_FOLDER = "fedavg"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a user asks of one run."""
+
+    app: Path
+    engine: Engine
+    num_clients: int = 10
+    run_config: tuple[str, ...] = ()
+    superlink: str | None = None
+    root_certificates: Path | None = None
+    resume: RunFolder | None = None
+    reputation_from: RunFolder | None = None
+    keep_updates: bool = False
+    baseline: bool = False
+    timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine is Engine.DEPLOYMENT:
+            self._check_deployment()
+        if self.resume is not None and self.reputation_from is not None:
+            raise ConfigError(
+                "a resumed run needs the reputation in its own journal",
+                came="--resume with --reputation-from",
+                action="leave one of them out",
+            )
+
+    def _check_deployment(self) -> None:
+        local = {
+            "--resume": self.resume,
+            "--reputation-from": self.reputation_from,
+            "--keep-updates": self.keep_updates,
+            "--baseline": self.baseline,
+        }
+        given = [name for name, value in local.items() if value]
+        if given:
+            raise ConfigError(
+                "the deployment engine needs its journal's options where the ServerApp runs",
+                came=", ".join(given),
+                action="set the PARITY_ variables (docs/cli.md) for the SuperLink's process",
+            )
+
+
+@contextmanager
+def time_limit(seconds: float | None, *, run_id: str) -> Iterator[None]:
+    """Interrupt the main thread after so many seconds, as Ctrl-C would.
+
+    Raises
+    ------
+    RunError
+        The time was up.
+    """
+    if seconds is None:
+        yield
+        return
+    over = threading.Event()
+
+    def interrupt() -> None:
+        over.set()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not over.is_set():
+            raise
+        raise RunError(
+            f"the run needs to end within --timeout {seconds:g} s",
+            came="a longer one; it was stopped",
+            action=f"continue it with --resume {run_id}, or allow more time",
+        ) from None
+    finally:
+        timer.cancel()
+
+
+def _folder(request: RunRequest, home: Path) -> RunFolder:
+    """Return the run's folder; a new one is made only once the app's files make sense.
+
+    In a deployment the ServerApp's process makes it, so that ours only holds a log.
+    """
+    if request.resume is not None:
+        return request.resume
+    place = "deployments" if request.engine is Engine.DEPLOYMENT else "runs"
+    return RunFolder(home / place / new_id())
+
+
+def _environment(request: RunRequest) -> Environment:
+    environment = Environment.read()
+    carried = request.reputation_from
+    return dataclasses.replace(
+        environment,
+        keep_updates=environment.keep_updates or request.keep_updates,
+        reputation_from=str(carried.path)
+        if carried is not None
+        else environment.reputation_from,
+    )
+
+
+def _start(
+    request: RunRequest, folder: RunFolder, environment: Environment, table: LiveTable
+) -> RunOutcome:
+    started: list[str] = []
+
+    def on_started(flower_run_id: str) -> None:
+        started.append(flower_run_id)
+        table(f"started Flower's run {flower_run_id}, log in {folder.path / 'flower.log'}")
+
+    def locate() -> RunFolder | None:
+        if request.engine is not Engine.DEPLOYMENT:
+            return folder
+        return find_journal(environment.home, started[0]) if started else None
+
+    with exported(environment.variables()), Follower(locate, table):
+        return run_app(
+            request.app,
+            engine=request.engine,
+            folder=folder,
+            num_clients=request.num_clients,
+            run_config_overrides=request.run_config,
+            superlink=request.superlink,
+            root_certificates=request.root_certificates,
+            on_started=on_started,
+        )
+
+
+def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
+    """Run an app to its end and return what came out as plain data.
+
+    The run stays on the main thread, where an interrupt reaches it; a thread of its own
+    draws the journal.
+
+    Raises
+    ------
+    ConfigError
+        What the user gave made the run fail.
+    RunError
+        The run failed, gave no sound model, or took longer than its limit.
+    """
+    environment = _environment(request)
+    folder = _folder(request, environment.home)
+    with time_limit(request.timeout_s, run_id=folder.id):
+        outcome = _start(request, folder, environment, table)
+        _require_success(outcome, folder)
+        result = _result(outcome, folder)
+        if request.baseline:
+            result["baseline"] = _run_baseline(request, folder, environment, table)
+    return result
+
+
+def _require_success(outcome: RunOutcome, folder: RunFolder) -> None:
+    if outcome.completed:
+        return
+    kind = ConfigError if outcome.exit_code == ConfigError.exit_code else RunError
+    raise kind(
+        f"run {folder.id} needs to end with a sound model",
+        came=outcome.reason or "no reason given",
+        action=f"see {folder.path / 'flower.log'}",
+    )
+
+
+def _result(outcome: RunOutcome, folder: RunFolder) -> dict[str, Any]:
+    journal = outcome.journal
+    facts = {"run_id": folder.id, "path": str(folder.path), "status": outcome.status}
+    return {
+        **(facts if journal is None else summarise(journal)),
+        "journal": journal is not None,
+        "flower_run_id": outcome.flower_run_id,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _run_baseline(
+    request: RunRequest, folder: RunFolder, environment: Environment, table: LiveTable
+) -> dict[str, Any]:
+    """Run the app once more without reputation, and keep its accuracy beside the run's."""
+    table("once more without reputation, as the baseline")
+    beside = RunFolder(folder.path / BASELINE_FOLDER)
+    alone = dataclasses.replace(environment, trust=False, reputation_from=None)
+    outcome = _start(dataclasses.replace(request, resume=None), beside, alone, table)
+    if outcome.journal is None or not outcome.completed:
+        return {"status": outcome.status, "reason": outcome.reason or "it left no journal"}
+    evaluations = open_journal(beside).evaluations()
+    found = headline_metric(evaluations)
+    curve = metric_curve(evaluations, source=found[0], name=found[1]) if found else ()
+    final = curve[-1][1] if curve else None
+    baselines = Baselines(fedavg=Baseline(curve=curve, final=final))
+    write_baselines(folder.path, baselines)
+    name = found[1] if found else None
+    return {"status": outcome.status, "reason": "", "metric": {"name": name, "value": final}}

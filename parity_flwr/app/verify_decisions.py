@@ -1,0 +1,126 @@
+"""Checks that redo what the strategy did: decisions, states and signatures."""
+
+from __future__ import annotations
+
+from parity_flwr.app.journal.agreement import differences
+from parity_flwr.app.journal.chain import Entry, Record
+from parity_flwr.app.verify_checks import Findings, Line
+from parity_flwr.core.canonical import dumps, loads
+from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.records import (
+    ReplyFacts,
+    ReputationState,
+    RoundRecord,
+    RunHeader,
+    Verdict,
+)
+from parity_flwr.core.rounds import decide
+from parity_flwr.core.signatures import update_payload, verify
+from parity_flwr.errors import ParityError
+
+_SIGNED = frozenset({Verdict.ACCEPTED, Verdict.ABSTAINED})
+
+
+class DecisionCheck:
+    """Every decision and every state comes out again, bit for bit."""
+
+    def __init__(self) -> None:
+        self._findings = Findings("decisions")
+        self._config: TrustConfig | None = None
+        self._state: ReputationState | None = None
+        self._rounds = 0
+
+    def see(self, entry: Entry, record: Record) -> None:
+        """Look at the next entry."""
+        if isinstance(record, RunHeader):
+            self._see_header(entry, record)
+        elif isinstance(record, RoundRecord):
+            problem = self._replay(record)
+            self._findings.require(not problem, f"round {record.round}: {problem}")
+            self._state, self._rounds = record.state, self._rounds + 1
+
+    def _see_header(self, entry: Entry, header: RunHeader) -> None:
+        try:
+            self._config = trust_config(header)
+        except ParityError as error:
+            self._findings.require(False, f"entry {entry.sequence}: {error}")
+        if not self._rounds:
+            self._state = header.initial_state
+
+    def _replay(self, record: RoundRecord) -> str:
+        """Return what comes out differently, empty if nothing does."""
+        if self._config is None or self._state is None:
+            return "no header with a configuration stands before it"
+        try:
+            state, decision = decide(self._state, record.facts, self._config)
+        except (ParityError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            return f"the facts cannot be decided: {error}"[:200]
+        again = {"decision": decision, "state": state}
+        return _first_difference({"decision": record.decision, "state": record.state}, again)
+
+    def line(self) -> Line:
+        """Return the outcome."""
+        return self._findings.line("rounds decided again", otherwise="no round yet")
+
+
+class SignatureCheck:
+    """Every accepted reply that carries a signature carries a valid one.
+
+    Parameters
+    ----------
+    run_id : str
+        What the signatures bind.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self._findings = Findings("signatures")
+        self._run_id = run_id
+
+    def see(self, entry: Entry, record: Record) -> None:
+        """Look at the next entry."""
+        if not isinstance(record, RoundRecord):
+            return
+        for reply in record.facts.replies:
+            if reply.signature and reply.verdict in _SIGNED:
+                self._findings.require(
+                    self._holds(record, reply),
+                    f"round {record.round}, {reply.identity!r:.60}: the signature is not valid",
+                )
+
+    def _holds(self, record: RoundRecord, reply: ReplyFacts) -> bool:
+        try:
+            payload = update_payload(
+                run_id=self._run_id,
+                round=record.round,
+                base_hash=record.base_hash,
+                update_hash=reply.update_hash,
+                num_examples=reply.num_examples or 0,
+            )
+            key, signature = bytes.fromhex(reply.public_key), bytes.fromhex(reply.signature)
+        except (ParityError, ValueError):
+            return False
+        return verify(key, payload, signature)
+
+    def line(self) -> Line:
+        """Return the outcome."""
+        return self._findings.line("signatures valid", otherwise="no reply is signed")
+
+
+def trust_config(header: RunHeader) -> TrustConfig:
+    """Return the configuration that a header holds as plain data.
+
+    Raises
+    ------
+    JournalError
+        A field is missing, unknown, of another type or out of range.
+    """
+    return loads(dumps(header.config), TrustConfig)
+
+
+def _first_difference(recorded: dict[str, object], again: dict[str, object]) -> str:
+    for name, before in recorded.items():
+        if dumps(before) == dumps(again[name]):
+            continue
+        for path, old, new in differences(before, again[name]):
+            return f"{name}{path} is {old:.60}, replaying the facts gives {new:.60}"
+    return ""

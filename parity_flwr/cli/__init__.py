@@ -1,0 +1,1 @@
+"""The `parity` command: one module per group of commands."""

@@ -1,0 +1,107 @@
+"""`parity run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity_flwr.app.environment import Environment
+from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.live import LiveTable
+from parity_flwr.cli.output import Output, examples, json_option
+
+_EPILOG = examples(
+    "parity run examples/quickstart",
+    "parity run examples/quickstart --engine inprocess --clients 20",
+    "parity run . --run-config 'num-server-rounds=5 seed=7' --baseline",
+    "parity run . --engine deployment --superlink 127.0.0.1:8000",
+    "parity run . --resume latest",
+)
+_ENGINES = click.Choice(["inprocess", "simulation", "deployment"])
+
+
+def _draw(out: Output, result: dict[str, Any]) -> None:
+    out.line(f"run        {result['run_id']} {result['status']} in {result['seconds']:.1f} s")
+    if not result["journal"]:
+        out.line(
+            "journal    none: the app does not use parity_flwr.strategies, or ran elsewhere"
+        )
+        return
+    out.line(f"rounds     {result['accepted_rounds']} of {result['rounds']} accepted")
+    metric, baseline = result["metric"], result.get("baseline")
+    if metric is not None:
+        out.line(f"{metric['name'][:10]:10} {metric['value']:.4g} ({metric['source']})")
+    if baseline is not None:
+        value = baseline.get("metric", {}).get("value")
+        shown = f"{value:.4g}" if value is not None else baseline["reason"] or "not evaluated"
+        out.line(f"FedAvg     {shown}")
+    out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
+    out.line(f"model      {result['model_hash']}")
+    out.line(f"next       parity report {result['run_id']}")
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("app", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--engine", type=_ENGINES, default=None, help="[default: simulation]")
+@click.option(
+    "--clients",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="How many clients to simulate.",
+)
+@click.option(
+    "--run-config", multiple=True, metavar="K=V", help="As of 'flwr run'; repeatable."
+)
+@click.option("--superlink", metavar="ADDRESS", help="HOST:PORT of a running SuperLink.")
+@click.option(
+    "--root-certificates",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Who signed that SuperLink's certificate.",
+)
+@click.option("--resume", metavar="RUN", help="Continue a run that did not complete.")
+@click.option("--reputation-from", metavar="RUN", help="Start with that run's reputation.")
+@click.option("--keep-updates", is_flag=True, help="Keep updates for 'verify --updates'.")
+@click.option("--baseline", is_flag=True, help="Run again without reputation, to compare.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds at most.")
+@click.option("--quiet", is_flag=True, help="No live table.")
+@json_option
+def run(
+    app: Path,
+    engine: str | None,
+    clients: int,
+    run_config: tuple[str, ...],
+    superlink: str | None,
+    root_certificates: Path | None,
+    resume: str | None,
+    reputation_from: str | None,
+    keep_updates: bool,
+    baseline: bool,
+    timeout: float | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run the Flower app in directory APP, and fail if it gives no sound model."""
+    from parity_flwr.app.engine import Engine
+    from parity_flwr.app.running import RunRequest, perform
+
+    home = Environment.read().home
+    request = RunRequest(
+        app=app,
+        engine=Engine(engine or ("deployment" if superlink else "simulation")),
+        num_clients=clients,
+        run_config=run_config,
+        superlink=superlink,
+        root_certificates=root_certificates,
+        resume=RunFolder.find(resume, home) if resume else None,
+        reputation_from=RunFolder.find(reputation_from, home) if reputation_from else None,
+        keep_updates=keep_updates,
+        baseline=baseline,
+        timeout_s=timeout,
+    )
+    out = Output(as_json, quiet=quiet)
+    with LiveTable(out.progress) as table:
+        result = perform(request, table)
+    out.result(result, lambda out: _draw(out, result))

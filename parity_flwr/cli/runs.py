@@ -1,0 +1,89 @@
+"""`parity runs` and `parity reputation`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from parity_flwr.app.environment import Environment
+from parity_flwr.app.folder import RunFolder, all_runs
+from parity_flwr.app.text import printable
+from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.core.records import DIMENSIONS
+from parity_flwr.errors import ParityError
+
+
+def _summary(folder: RunFolder) -> dict[str, Any]:
+    """Return one run as plain data; a journal that cannot be read is a row, not an error."""
+    from parity_flwr.app.outcome import has_journal
+    from parity_flwr.app.report.summary import summarise
+
+    try:
+        if not has_journal(folder):
+            return {"run_id": folder.id, "path": str(folder.path), "status": "no journal"}
+        return summarise(folder)
+    except ParityError as error:
+        return {
+            "run_id": folder.id,
+            "path": str(folder.path),
+            "status": "unreadable",
+            "reason": str(error),
+        }
+
+
+def _draw_runs(out: Output, summaries: list[dict[str, Any]]) -> None:
+    if not summaries:
+        out.line("no runs yet; start one with: parity demo")
+        return
+    table = plain_table("run", "status", "rounds", "quality", "excluded", right=("rounds",))
+    for each in summaries:
+        metric = each.get("metric")
+        table.add_row(
+            each["run_id"],
+            each["status"],
+            f"{each.get('rounds', '–')}",
+            Text(printable(f"{metric['name']} {metric['value']:.4g}") if metric else "–"),
+            Text(printable(", ".join(each.get("excluded", [])), limit=80)),
+        )
+    out.table(table)
+
+
+@click.command(epilog=examples("parity runs", "parity runs --json"))
+@json_option
+def runs(as_json: bool) -> None:
+    """List the runs, oldest first."""
+    summaries = [_summary(folder) for folder in all_runs(Environment.read().home)]
+    Output(as_json).result({"runs": summaries}, lambda out: _draw_runs(out, summaries))
+
+
+def _draw_reputation(out: Output, result: dict[str, Any]) -> None:
+    clients = result["clients"]
+    if not clients:
+        out.line(f"{result['run_id']}: no round stands in the journal yet")
+        return
+    numbers = ("perf", "qual", "cons", "soc", "rep", "rounds")
+    table = plain_table("client", *numbers, "standing", right=numbers)
+    for each in clients:
+        scores = [f"{each['reputation'][name]:.0f}" for name in DIMENSIONS]
+        table.add_row(
+            Text(printable(each["identity"], limit=64)),
+            *scores,
+            f"{each['composite']:.0f}",
+            str(each["rounds"]),
+            Text(each["standing"], style="" if each["standing"] == "included" else "bold red"),
+        )
+    out.table(table)
+
+
+@click.command(epilog=examples("parity reputation latest", "parity reputation latest --json"))
+@click.argument("reference", metavar="RUN")
+@json_option
+def reputation(reference: str, as_json: bool) -> None:
+    """Show every client's reputation after a run's last round."""
+    from parity_flwr.app.report.summary import standings
+
+    folder = RunFolder.find(reference, Environment.read().home)
+    result = {"run_id": folder.id, **standings(folder)}
+    Output(as_json).result(result, lambda out: _draw_reputation(out, result))

@@ -1,0 +1,1 @@
+"""A Flower app small enough to compute by hand."""
