@@ -121,7 +121,7 @@ class Bookkeeper:
             model_hash=initial_hash,
             sketch_commitment=hashlib.sha256(self.secret).hexdigest(),
             initial_state=self.state,
-            environment=_environment(flower_run_id),
+            environment=_environment(flower_run_id, baseline=journal.baseline),
         )
         resumption = journal.begin(header)
         if resumption is not None:
@@ -144,6 +144,7 @@ class Bookkeeper:
         inner: Mapping[str, NDArray[Any]],
         grid: Grid | None,
         updates: Mapping[str, Mapping[str, NDArray[Any]]],
+        base: Mapping[str, NDArray[Any]],
     ) -> None:
         """Make the round's state the current one and write it to the journal."""
         self.state = record.state
@@ -159,7 +160,10 @@ class Bookkeeper:
             sketch_seed=self.secret,
             client_state=grid.save_client_state() if stateful else None,  # type: ignore[union-attr]
         )
-        self.journal.commit(record, checkpoint, updates if self.journal.keep_updates else None)
+        kept = self.journal.keep_updates
+        self.journal.commit(
+            record, checkpoint, updates if kept else None, base=base if kept else None
+        )
 
     def evaluate(self, round: int, source: str, metrics: Mapping[str, object]) -> None:
         """Write the metrics of an evaluation once; what is not a finite number is left out."""
@@ -171,9 +175,10 @@ class Bookkeeper:
         )
 
     def finish(self, status: str, reason: str = "") -> None:
-        """Close the journal."""
+        """Close the journal. Only a completed run reveals the sketches' seed."""
         if self.journal is not None:
-            self.journal.finish(status, reason, sketch_seed=self.secret)
+            revealed = self.secret if status == "completed" else b""
+            self.journal.finish(status, reason, sketch_seed=revealed)
 
 
 def plain_metrics(metrics: Mapping[str, object]) -> dict[str, float]:
@@ -190,6 +195,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _environment(flower_run_id: int | None) -> dict[str, str]:
+def _environment(flower_run_id: int | None, *, baseline: bool) -> dict[str, str]:
     found = {name: version(name) for name in ("parity-flwr", "flwr", "numpy")}
-    return {**found, "flower-run-id": "" if flower_run_id is None else str(flower_run_id)}
+    run_id = "" if flower_run_id is None else str(flower_run_id)
+    return {**found, "flower-run-id": run_id, **({"baseline": "1"} if baseline else {})}

@@ -194,6 +194,7 @@ class Reputation(Resumable):
             inner=save_state(self._inner),
             grid=exchange.grid,
             updates={a.asked.identity: a.passed.arrays for a in answers if a.passed},
+            base=exchange.base,
         )
         log_round(record)
         return outcome.arrays, outcome.metrics

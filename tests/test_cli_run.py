@@ -80,7 +80,11 @@ class TestSuccess:
         result = json.loads(capsys.readouterr().out)
         (folder,) = all_runs(tmp_path / "parity-home")
         assert result["run_id"] == folder.id
-        assert result["baseline"]["metric"] == {"name": "accuracy", "value": 0.75}
+        assert result["baseline"]["metric"] == {
+            "name": "accuracy",
+            "source": "server",
+            "value": 0.75,
+        }
         stored = json.loads((folder.path / "baselines.json").read_text())
         assert stored == {
             "fedavg": {"accuracy": [[0, 0.0], [1, 0.5], [2, 0.75]], "final": 0.75}

@@ -74,7 +74,10 @@ from pathlib import Path
 from parity_flwr.app.processes import flower_variables, kept
 folder = Path(sys.argv[1])
 found = flower_variables(PARITY_TEST_MARK=str(folder))
-with kept([sys.executable, "-c", sys.argv[2]], log=folder / "log", variables=found, cwd=folder):
+command = [sys.executable, "-c", sys.argv[2]]
+scratch = folder / "scratch"
+scratch.mkdir()
+with kept(command, log=folder / "log", variables=found, cwd=folder, scratch=scratch):
     time.sleep(1000)
 """
 
@@ -89,6 +92,7 @@ def test_everything_ends_when_its_owner_is_killed(
         wait_until(lambda: both_up(tmp_path / "log"))
         owner.send_signal(number)
     wait_until(lambda: marked(f"PARITY_TEST_MARK={tmp_path}") == {}, timeout_s=30)
+    assert not (tmp_path / "scratch").exists()
 
 
 def test_the_keeper_ends_with_its_command(tmp_path: Path) -> None:

@@ -84,6 +84,6 @@ def test_three_engines_decide_alike(tmp_path: Path) -> None:
     with federation(tmp_path / "federation") as address:
         deployed = judged(tmp_path, Engine.DEPLOYMENT, superlink=address)
     assert simulated.verdicts == deployed.verdicts == inprocess.verdicts
-    assert simulated.figures == pytest.approx(inprocess.figures, abs=1e-6)
-    assert deployed.figures == pytest.approx(inprocess.figures, abs=1e-6)
+    assert simulated.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
+    assert deployed.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
     assert marked(str(tmp_path)) == {}

@@ -1,7 +1,8 @@
 """Run one command, and end it with everything it started as soon as nobody needs it.
 
 A script of its own, started by :func:`parity_flwr.app.processes.kept` as
-``python -P keeper.py LOG COMMAND...``. Standard input is a pipe whose other end only the
+``python -P keeper.py LOG SCRATCH COMMAND...``; the folder SCRATCH, unless that is empty, is
+removed at the end. Standard input is a pipe whose other end only the
 parent holds: it closes when the parent is done, is interrupted, or is killed in any way.
 
 Flower's SuperLink starts processes in sessions of their own, and Ray's workers lose their
@@ -14,6 +15,7 @@ import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +32,7 @@ _PROC = Path("/proc")
 
 def main(arguments: list[str]) -> int:
     """Run the command until it ends or the pipe closes; return its exit status."""
-    log_path, *command = arguments
+    log_path, scratch, *command = arguments
     _adopt_orphans()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
@@ -42,6 +44,8 @@ def main(arguments: list[str]) -> int:
         _wait(child)
     finally:
         _end(child)
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
     return child.wait()
 
 

@@ -26,13 +26,15 @@ def check_outcome(folder: RunFolder) -> str:
         return ""
     try:
         journal = open_journal(folder)
-        status, rounds = journal.status(), journal.rounds()
+        status, rounds, header = journal.status(), journal.rounds(), journal.header()
     except JournalError as error:
         return str(error)
     if status.status == "failed":
         return status.reason or "the strategy reported a failure"
     if status.status != "completed":
         return f"the run stopped after round {rounds[-1].round if rounds else 0}"
+    if header is not None and header.environment.get("baseline"):
+        return ""  # the inner strategy alone: there are no rounds to look at
     accepted = [one for one in rounds if one.decision.status is RoundStatus.ACCEPTED]
     if not accepted:
         return f"no round was accepted{_last_reason(rounds)}"

@@ -79,13 +79,21 @@ def free_port() -> int:
 
 @contextmanager
 def kept(
-    command: Sequence[str], *, log: Path, variables: Mapping[str, str], cwd: Path
+    command: Sequence[str],
+    *,
+    log: Path,
+    variables: Mapping[str, str],
+    cwd: Path,
+    scratch: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command that ends, with all it started, when the block or this process ends.
 
-    Yields the keeper: its ``poll()`` is None for as long as the command runs.
+    ``scratch``, if given, is removed then. Yields the keeper: its ``poll()`` is None for as
+    long as the command runs.
     """
-    watched = [sys.executable, "-P", keeper.__file__, str(log), *command]
+    watched = [
+        sys.executable, "-P", keeper.__file__, str(log), str(scratch or ""), *command
+    ]  # fmt: skip
     with log.open("ab") as output:
         process = subprocess.Popen(
             watched,

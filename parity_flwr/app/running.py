@@ -207,13 +207,13 @@ def _run_baseline(
     beside = RunFolder(folder.path / BASELINE_FOLDER)
     alone = dataclasses.replace(environment, trust=False, reputation_from=None)
     outcome = _start(dataclasses.replace(request, resume=None), beside, alone, table)
-    if outcome.journal is None or not outcome.completed:
-        return {"status": outcome.status, "reason": outcome.reason or "it left no journal"}
-    evaluations = open_journal(beside).evaluations()
+    # An unguarded run may end in a ruined model: what was measured on the way still counts.
+    evaluations = open_journal(beside).evaluations() if outcome.journal is not None else []
     found = headline_metric(evaluations)
-    curve = metric_curve(evaluations, source=found[0], name=found[1]) if found else ()
+    if found is None:
+        return {"metric": None, "reason": outcome.reason or "nothing was evaluated"}
+    curve = metric_curve(evaluations, source=found[0], name=found[1])
     final = curve[-1][1] if curve else None
     baselines = Baselines(fedavg=Baseline(curve=curve, final=final))
     write_baselines(folder.path, baselines)
-    name = found[1] if found else None
-    return {"status": outcome.status, "reason": "", "metric": {"name": name, "value": final}}
+    return {"metric": {"name": found[1], "source": found[0], "value": final}, "reason": ""}

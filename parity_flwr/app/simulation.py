@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from parity_flwr.app.flower_app import FlowerApp
@@ -47,14 +45,12 @@ def run_simulation(
     if importlib.util.find_spec("ray") is None:
         raise MissingExtraError("the simulation engine", extra="sim")
     home = folder / "flower-home"
-    with _ray_folder() as ray:
-        environment = flower_variables(home, RAY_TMPDIR=ray, **variables)
-        with private_superlink(folder, variables=environment, simulation=True) as link:
-            write_connection(home, link.address, insecure=True)
-            cli = FlowerCli(connection=CONNECTION, variables=environment, folder=folder)
-            return cli.run(
-                app, federation_config=_federation(num_clients), on_started=on_started
-            )
+    ray = _ray_folder()
+    environment = flower_variables(home, RAY_TMPDIR=str(ray), **variables)
+    with private_superlink(folder, variables=environment, simulation=True, scratch=ray) as link:
+        write_connection(home, link.address, insecure=True)
+        cli = FlowerCli(connection=CONNECTION, variables=environment, folder=folder)
+        return cli.run(app, federation_config=_federation(num_clients), on_started=on_started)
 
 
 def _federation(num_clients: int) -> str:
@@ -65,12 +61,7 @@ def _federation(num_clients: int) -> str:
     )
 
 
-@contextmanager
-def _ray_folder() -> Iterator[str]:
+def _ray_folder() -> Path:
     """Make Ray's folder: a short path, as a socket's may have 107 characters only."""
     short = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
-    folder = tempfile.mkdtemp(prefix="parity-", dir=short if short.is_dir() else None)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix="parity-", dir=short if short.is_dir() else None))

@@ -36,7 +36,11 @@ class SuperLink:
 
 @contextmanager
 def private_superlink(
-    folder: Path, *, variables: Mapping[str, str], simulation: bool
+    folder: Path,
+    *,
+    variables: Mapping[str, str],
+    simulation: bool,
+    scratch: Path | None = None,
 ) -> Iterator[SuperLink]:
     """Run a SuperLink for the length of the block; its log is ``superlink.log``.
 
@@ -49,6 +53,8 @@ def private_superlink(
         Its environment, which its apps inherit.
     simulation : bool
         Whether it runs clients itself, with Ray.
+    scratch : Path, optional
+        A folder that is removed when it is gone.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def private_superlink(
     for attempt in range(1, _ATTEMPTS + 1):
         link = SuperLink(free_port())
         command = _command(link, variables, simulation=simulation)
-        with kept(command, log=log, variables=variables, cwd=cwd) as process:
+        with kept(command, log=log, variables=variables, cwd=cwd, scratch=scratch) as process:
             if _wait_until_up(link, process):
                 yield link
                 return

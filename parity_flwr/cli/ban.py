@@ -13,7 +13,7 @@ from parity_flwr.errors import ConfigError
 
 MAX_REASON = 1000
 _EFFECT = {
-    "completed": "that run is over, so it takes no effect there",
+    "completed": "that run is over: it takes effect in runs started with --reputation-from",
     "failed": "it takes effect when the run is continued with --resume",
 }
 

@@ -34,8 +34,8 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     if metric is not None:
         out.line(f"{metric['name'][:10]:10} {metric['value']:.4g} ({metric['source']})")
     if baseline is not None:
-        value = baseline.get("metric", {}).get("value")
-        shown = f"{value:.4g}" if value is not None else baseline["reason"] or "not evaluated"
+        value = baseline["metric"] and baseline["metric"]["value"]
+        shown = baseline["reason"] or (f"{value:.4g}" if value is not None else "not finite")
         out.line(f"FedAvg     {shown}")
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,22 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.folder import RunFolder
 from parity_flwr.cli.output import Output, examples, json_option
 
+if TYPE_CHECKING:
+    from parity_flwr.app.verify import Verification
+
 _EPILOG = examples(
     "parity verify latest",
     "parity verify latest --json",
     "parity verify 20261120-064512-ab12 --updates ~/.parity/runs/20261120-064512-ab12/updates",
 )
 _MARKS = {True: ("ok", "green"), False: ("FAIL", "bold red"), None: ("skip", "dim")}
+
+
+def show_lines(out: Output, found: Verification) -> None:
+    """Write one line for each check."""
+    for line in found.lines:
+        mark, style = _MARKS[line.ok]
+        out.line(f"{mark:4}  {line.name}: {line.detail}", style=style)
 
 
 @click.command(epilog=_EPILOG)
@@ -35,9 +46,7 @@ def verify(context: click.Context, reference: str, updates: Path | None, as_json
     found = verify_run(folder, updates=updates)
 
     def human(out: Output) -> None:
-        for line in found.lines:
-            mark, style = _MARKS[line.ok]
-            out.line(f"{mark:4}  {line.name}: {line.detail}", style=style)
+        show_lines(out, found)
         out.line(f"{folder.id}: {'ok' if found.ok else 'does not hold'}", style="bold")
 
     lines = [{"name": each.name, "ok": each.ok, "detail": each.detail} for each in found.lines]

@@ -14,8 +14,10 @@ from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.database import Database, without_password
 from parity_flwr.app.journal.schema import runs
 from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState
+from parity_flwr.core.rounds import apply_actions
 from parity_flwr.errors import JournalError
 
 
@@ -47,19 +49,23 @@ def from_environment() -> Journal:
 def last_reputation(folder: RunFolder) -> ReputationState:
     """Return the reputation with which a run ended, to start another from.
 
+    Bans and pardons journalled after the last round count too.
+
     Raises
     ------
     JournalError
         The run has no journal, or no round.
     """
-    last = open_journal(folder).last_round()
+    journal = open_journal(folder)
+    last = journal.last_round()
     if last is None:
         raise JournalError(
             f"carrying reputation over needs a round in {folder.id}",
             came="none",
             action="choose a run that got further",
         )
-    return replace(last.state, round=0)
+    state = apply_actions(last.state, journal.actions(), TrustConfig())
+    return replace(state, round=0)
 
 
 def start_journal(

@@ -9,6 +9,7 @@ from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.page import exclusion_threshold
 from parity_flwr.app.report.tables import natural
 from parity_flwr.app.report.view import excluded_identities, headline_metric, metric_curve
+from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.records import (
     DIMENSIONS,
     EvaluationRecord,
@@ -17,6 +18,7 @@ from parity_flwr.core.records import (
     RunHeader,
     Standing,
 )
+from parity_flwr.core.rounds import apply_actions
 
 
 def final_metric(evaluations: list[EvaluationRecord]) -> dict[str, Any] | None:
@@ -77,6 +79,8 @@ def _standing_object(identity: str, standing: Standing, *, threshold: float) -> 
 def standings(folder: RunFolder) -> dict[str, Any]:
     """Return every client's reputation after the last round, the best first.
 
+    Bans and pardons journalled since then count.
+
     Raises
     ------
     JournalError
@@ -86,8 +90,9 @@ def standings(folder: RunFolder) -> dict[str, Any]:
     threshold, rounds = exclusion_threshold(journal.header()), journal.rounds()
     if not rounds:
         return {"round": 0, "clients": []}
+    state = apply_actions(rounds[-1].state, journal.actions(), TrustConfig())
     ranked = sorted(
-        rounds[-1].state.standings.items(),
+        state.standings.items(),
         key=lambda item: (-item[1].composite, natural(item[0])),
     )
     clients = [_standing_object(name, each, threshold=threshold) for name, each in ranked]
