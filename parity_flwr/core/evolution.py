@@ -14,11 +14,11 @@ SCALE = 1000.0
 def evolve(score: float, event: float | None, *, config: ReputationConfig) -> float:
     """Return R_i after an event D_i in [0, 1]; None is a round without an event (P-7).
 
-    *Decided*: R <- g R + (1 - g) 1000 D, written about R = 500 as in the rule; g is
-    ``decay_up`` when the event is above the score and ``decay_down`` when below, so trust
-    comes slowly and goes fast; without an event nothing changes. ``Formula.PAPER`` is
-    Eq. 7 as printed: R = clip(500 + A), A <- gamma A + dR, with
-    dR = 1000 (1 - gamma) (D - 1/2), and it forgets without an event.
+    *Decided*: R <- g R + (1 - g) 1000 D; g is ``decay_up`` when the event is above the
+    score and ``decay_down`` when below, so trust comes slowly and goes fast; without an
+    event nothing changes. ``Formula.PAPER`` is Eq. 7 as printed: R = clip(R_0 + A),
+    A <- gamma A + dR, and it forgets without an event. The paper gives no dR; *decided*:
+    dR = 1000 (1 - gamma) (D - 1/2), so that A has the fixed point 1000 (D - 1/2).
 
     Examples
     --------
@@ -33,7 +33,8 @@ def evolve(score: float, event: float | None, *, config: ReputationConfig) -> fl
         return score
     target = SCALE * event
     decay = config.decay_up if target > score else config.decay_down
-    return decay * score + (1 - decay) * target
+    # As a step towards the target it rests exactly there and never passes it by rounding.
+    return score + (1 - decay) * (target - score)
 
 
 def _evolve_as_printed(score: float, event: float | None, config: ReputationConfig) -> float:
@@ -50,7 +51,8 @@ def composite(scores: Sequence[float], weights: Sequence[float]) -> float:
     >>> composite((1000.0, 500.0, 500.0, 0.0), (0.25, 0.25, 0.25, 0.25))
     500.0
     """
-    return sum(w * score for w, score in zip(weights, scores, strict=True))
+    total = math.fsum(w * score for w, score in zip(weights, scores, strict=True))
+    return min(SCALE, total)
 
 
 def adapt(
@@ -60,8 +62,9 @@ def adapt(
 
     ``evidence`` pairs a client's four scores before the round with the quality in [0, 1]
     that validators or held-out data gave it. A dimension that predicted it badly (squared
-    error) loses weight; no evidence, no change. v stays in the simplex, each weight at
-    least ``weight_floor``.
+    error) loses weight; no evidence, no change, and none either if all predicted it alike.
+    A dimension in which everybody still stands at R_0 predicted nothing: its weight stays.
+    v stays in the simplex, each weight at least ``weight_floor``.
 
     Examples
     --------
@@ -71,18 +74,39 @@ def adapt(
     """
     if not evidence or config.adaptation_rate == 0:
         return weights
+    speaks = [any(scores[i] != config.initial for scores, _ in evidence) for i in range(4)]
     losses = [
-        sum((scores[i] / SCALE - seen) ** 2 for scores, seen in evidence) / len(evidence)
+        math.fsum((scores[i] / SCALE - seen) ** 2 for scores, seen in evidence) / len(evidence)
         for i in range(4)
     ]
     raw = [
-        w * math.exp(-config.adaptation_rate * loss)
-        for w, loss in zip(weights, losses, strict=True)
+        w * math.exp(-config.adaptation_rate * loss) if active else 0.0
+        for w, loss, active in zip(weights, losses, speaks, strict=True)
     ]
-    return _with_floor(raw, config.weight_floor)
+    if math.fsum(raw) == 0:
+        return weights
+    held = math.fsum(w for w, active in zip(weights, speaks, strict=True) if not active)
+    scale = (1 - held) / math.fsum(raw)
+    moved = [
+        scale * value if active else w
+        for value, w, active in zip(raw, weights, speaks, strict=True)
+    ]
+    return _with_floor(moved, config.weight_floor)
 
 
 def _with_floor(raw: Sequence[float], floor: float) -> Four:
-    total = sum(raw)
-    lifted = [floor + (1 - 4 * floor) * value / total for value in raw]
-    return (lifted[0], lifted[1], lifted[2], lifted[3])
+    """Scale to sum 1; those that would fall below the floor get it, at the others' cost.
+
+    Mixing with the uniform weights would be shorter, but it pulls v back by a fifth in each
+    round (floor 0.05), a hundred times what a round's evidence moves.
+    """
+    low: set[int] = set()
+    while len(low) < 4:
+        free = math.fsum(value for i, value in enumerate(raw) if i not in low)
+        scale = (1 - floor * len(low)) / free
+        v = [floor if i in low else scale * value for i, value in enumerate(raw)]
+        fallen = {i for i, value in enumerate(v) if value < floor}
+        if not fallen:
+            return (v[0], v[1], v[2], v[3])
+        low |= fallen
+    return (0.25, 0.25, 0.25, 0.25)  # a floor of 1/4 leaves no choice

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from parity_flwr.core.centre import consensus_deviation, geometric_median
 from parity_flwr.core.config import RobustnessConfig
 from parity_flwr.core.distances import norms, squared_distances
-from parity_flwr.core.evidence import BALANCE, DIRECTION, MEMORY, is_working, weigh_evidence
+from parity_flwr.core.evidence import (
+    BALANCE,
+    DIRECTION,
+    MEMORY,
+    is_working,
+    penalty_among,
+    weigh_evidence,
+)
 from parity_flwr.core.ranks import choose_coordinates, gather, rank_balance
 from parity_flwr.core.recollection import Memory, recalled, recollect, support
 from parity_flwr.core.records import ReplyFacts, Verdict
@@ -25,6 +32,8 @@ from parity_flwr.core.rows import Rows
 from parity_flwr.core.sketch import UpdateSketch
 
 Values = NDArray[np.float64]
+
+_NEAR = 0.5  # an update that P-6 costs more than half its weight is nobody's peer in rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +73,7 @@ class Rule(Protocol):
         secret : bytes
             Seed of the run's random projections; clients must not know it.
         """
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,9 @@ class NeighbourRule:
 
     Besides rho and the deviation it records three figures that need a client's past:
     ``memory`` (rho between the decayed means of sketched updates), ``direction`` (cosine of
-    that mean with the others') and ``balance`` (how one-sided its numbers are for long).
+    its direction memory with the others') and ``balance`` (how one-sided its numbers are for
+    long). These three are *decided*, beyond P-4 and P-5: one round's distances cannot tell
+    a small lie in the same direction every round from honest differences.
 
     Parameters
     ----------
@@ -96,7 +108,10 @@ class NeighbourRule:
         working = is_working(lengths, self.config)
         rho = neighbour_distance(squared, neighbour=self.config.neighbour, among=working)
         voices = working & (trust > 0)
-        latest = self._remember(updates, identities, memory, voices=voices, secret=secret)
+        peers = voices & (penalty_among(rho, working, self.config) >= _NEAR)
+        latest = self._remember(
+            updates, identities, memory, voices=voices, peers=peers, secret=secret
+        )
         extra = self._memory_figures(identities, latest, working, trust)
         figures = [
             Figures(norm=float(length), rho=float(distance), deviation=0.0, extra=each)
@@ -130,6 +145,7 @@ class NeighbourRule:
         memory: Memory,
         *,
         voices: NDArray[np.bool_],
+        peers: NDArray[np.bool_],
         secret: bytes,
     ) -> dict[str, Values]:
         """Add this round's sketches and rank balances to the memory."""
@@ -141,7 +157,7 @@ class NeighbourRule:
             memory,
             identities,
             sketches=UpdateSketch(secret, size).apply(updates),
-            balance=rank_balance(columns),
+            balance=rank_balance(columns, among=peers),
             voices=voices,
             decay=self.config.sketch_decay,
         )
@@ -153,28 +169,41 @@ class NeighbourRule:
         working: NDArray[np.bool_],
         trust: Values,
     ) -> list[dict[str, float]]:
-        known, past = recalled(memory, identities, rounds=self.config.sketch_rounds)
         extra: list[dict[str, float]] = [{} for _ in identities]
+        if self.config.sketch_size == 0:
+            return extra
+        known, past = recalled(memory, identities, rounds=self.config.sketch_rounds)
         if np.count_nonzero(known & working) < self.config.min_replies:
             return extra
         rho = neighbour_distance(
             _squared(past.means), neighbour=self.config.neighbour, among=working[known]
         )
         direction = support(past.directions, trust[known])
+        onesided = _from_median(past.balance, working[known])
         for row, k in enumerate(np.flatnonzero(known)):
             extra[k] = {
                 MEMORY: float(rho[row]),
                 DIRECTION: float(direction[row]),
-                BALANCE: float(past.balance[row]),
+                BALANCE: float(onesided[row]),
             }
         return extra
+
+
+def _from_median(balance: Values, among: NDArray[np.bool_]) -> Values:
+    """Return how far each rank balance lies from the median one, shape (m,).
+
+    Balances sum to 0, so a minority on one side of everybody shifts all others to the
+    other side: the median is what such a shift leaves the honest with.
+    """
+    return np.asarray(np.abs(balance - np.median(balance[among])), np.float64)
 
 
 def _squared(vectors: Values) -> Values:
     centred = vectors - vectors.mean(axis=0)
     gram = centred @ centred.T
     lengths = np.diag(gram)
-    return np.maximum(lengths[:, None] + lengths[None, :] - 2 * gram, 0.0)
+    squared = lengths[:, None] + lengths[None, :] - 2 * gram
+    return np.asarray(np.maximum(squared, 0.0), np.float64)
 
 
 def _as_facts(figures: Sequence[Figures]) -> list[ReplyFacts]:

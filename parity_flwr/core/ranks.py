@@ -2,7 +2,8 @@
 
 An attack that hides within the honest spread (ALIE) shifts every parameter a little to the
 same side. Its distances look honest; its ranks do not, because an honest client is above the
-others as often as below.
+others as often as below. *Decided*: a statistic of ours beyond P-5 and P-6, which see
+distances only.
 """
 
 from __future__ import annotations
@@ -37,47 +38,65 @@ def gather(rows: Rows, coordinates: NDArray[np.intp]) -> NDArray[np.float32]:
     return np.concatenate(parts, axis=1)
 
 
-def rank_balance(columns: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the mean over columns of (others below - others above)/(n - 1), in [-1, 1].
+def rank_balance(
+    columns: NDArray[np.float32], *, among: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Return the mean over columns of (peers below - peers above)/peers, in [-1, 1].
 
-    Columns in which all rows are equal say nothing and are left out; ties count 0.
+    Columns in which all peers are equal say nothing and are left out; ties count 0. A row
+    is never its own peer, and without any its balance is 0.
 
     Parameters
     ----------
     columns : ndarray of float32, shape (n, c)
         The chosen parameters of each update.
+    among : ndarray of bool, shape (n,), optional
+        Who counts as a peer; all by default. Four of ten who send w + 1000 would otherwise
+        put the six honest ones on the same side of them in every column.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
 
     Examples
     --------
-    >>> rank_balance(np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]], np.float32)).tolist()
+    >>> columns = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]], np.float32)
+    >>> rank_balance(columns).tolist()
     [-1.0, 0.0, 1.0]
+    >>> rank_balance(columns, among=np.array([True, True, False])).tolist()
+    [-1.0, 1.0, 1.0]
     """
     n = len(columns)
-    if n < 2 or columns.shape[1] == 0:
-        return np.zeros(n)
-    balance = _below_minus_above(columns)
-    live = balance.any(axis=0)
+    peers = np.ones(n, bool) if among is None else among
+    balance = _below_minus_above(columns, peers)
+    live = balance[peers].any(axis=0)
+    others = np.count_nonzero(peers) - peers
     if not live.any():
         return np.zeros(n)
-    return np.asarray(balance[:, live].mean(axis=1) / (n - 1), np.float64)
+    return np.asarray(balance[:, live].mean(axis=1) / np.maximum(others, 1), np.float64)
 
 
-def _below_minus_above(columns: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return, in every column, how many are smaller less how many are larger, shape (n, c).
+def _below_minus_above(
+    columns: NDArray[np.float32], peers: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return, in every column, how many peers are smaller less how many larger, shape (n, c).
 
-    In sorted order a run of equal numbers from position a to b has a below and n - 1 - b
-    above: a + b - (n - 1) for each of them.
+    In sorted order, with B(i) peers before position i, a run of equal numbers from a to b
+    has B(a) peers below it and B(n) - B(b + 1) above.
     """
     n = len(columns)
     order = np.argsort(columns, axis=0, kind="stable")
     ordered = np.take_along_axis(columns, order, axis=0)
-    position = np.arange(n)[:, None]
+    through = np.cumsum(peers[order], axis=0)
     starts = np.ones(columns.shape, bool)
     starts[1:] = ordered[1:] != ordered[:-1]
     ends = np.ones(columns.shape, bool)
     ends[:-1] = starts[1:]
-    first = np.maximum.accumulate(np.where(starts, position, 0), axis=0)
-    last = np.minimum.accumulate(np.where(ends, position, n - 1)[::-1], axis=0)[::-1]
+    # Counts only grow along a column, so a running maximum carries a run's first one down
+    # it, and a running minimum its last one up.
+    below = np.maximum.accumulate(np.where(starts, through - peers[order], 0), axis=0)
+    upto = np.minimum.accumulate(np.where(ends, through, n)[::-1], axis=0)[::-1]
     balance = np.empty(columns.shape)
-    np.put_along_axis(balance, order, (first + last - (n - 1)).astype(np.float64), axis=0)
+    difference = below + upto - np.count_nonzero(peers)
+    np.put_along_axis(balance, order, difference.astype(np.float64), axis=0)
     return balance

@@ -26,7 +26,7 @@ class Recollection:
 
     directions: Values  # (m, size)
     means: Values  # (m, size)
-    balance: Values  # (m,), in [0, 1]
+    balance: Values  # (m,), in [-1, 1]
 
 
 def recollect(
@@ -81,18 +81,20 @@ def _moved(old: Values, sketch: Values, balance: float, kappa: float, decay: flo
     moved = old + rate * (new - old)
     moved[:size] = old[:size] + (1.0 - decay) * kappa * (sketch - old[:size])
     moved[-1] = count
-    return moved
+    return np.asarray(moved, np.float64)
 
 
 def recalled(
     memory: Memory, identities: Sequence[str], *, rounds: int
 ) -> tuple[NDArray[np.bool_], Recollection]:
     """Return who of the n has ``rounds`` updates in memory, and what is known of them."""
-    known = np.array([name in memory and memory[name][-1] >= rounds for name in identities])
+    known = np.array(
+        [name in memory and memory[name][-1] >= rounds for name in identities], bool
+    )
     chosen = [memory[name] for name, seen in zip(identities, known, strict=True) if seen]
     rows = np.stack(chosen) if chosen else np.zeros((0, 2))
     size = (rows.shape[1] - 2) // 2
-    return known, Recollection(rows[:, :size], rows[:, size:-2], np.abs(rows[:, -2]))
+    return known, Recollection(rows[:, :size], rows[:, size:-2], rows[:, -2])
 
 
 def mutual_agreement(vectors: Values) -> float:
@@ -136,4 +138,5 @@ def support(directions: Values, trust: Values) -> Values:
     np.fill_diagonal(weights, 0.0)
     toward = np.einsum("kj,kj->k", weights, cosines)
     reach = np.sqrt(np.maximum(np.einsum("ki,ij,kj->k", weights, cosines, weights), 0.0))
-    return np.divide(toward, reach, out=np.zeros(len(trust)), where=reach > 1e-12)
+    cosine = np.divide(toward, reach, out=np.zeros(len(trust)), where=reach > 1e-12)
+    return np.asarray(np.clip(cosine, -1.0, 1.0), np.float64)

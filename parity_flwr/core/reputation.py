@@ -28,7 +28,7 @@ def newcomer(config: ReputationConfig) -> Standing:
     >>> newcomer(ReputationConfig()).composite
     500.0
     """
-    scores = (config.initial,) * 4
+    scores = (config.initial, config.initial, config.initial, config.initial)
     return Standing(scores=scores, composite=composite(scores, config.dimension_weights))
 
 

@@ -53,7 +53,7 @@ def neighbour_distance(
     """
     n = len(squared)
     counted = np.ones(n, bool) if among is None else among
-    m = max(1, np.count_nonzero(counted) // 2) if neighbour is None else neighbour
+    m = max(1, int(np.count_nonzero(counted)) // 2) if neighbour is None else neighbour
     if neighbour is not None and neighbour < 1:
         raise ConfigError("neighbour needs m >= 1", came=repr(neighbour), action="raise it")
     others = np.where(counted, squared, np.inf)

@@ -10,10 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.dimensions import NEUTRAL, bounded_ratio
 from parity_flwr.core.evidence import weigh_evidence
-from parity_flwr.core.evolution import adapt, composite
+from parity_flwr.core.evolution import adapt
 from parity_flwr.core.records import (
     Action,
     ReplyDecision,
@@ -25,8 +27,17 @@ from parity_flwr.core.records import (
     Standing,
     Verdict,
 )
-from parity_flwr.core.reputation import Event, is_excluded, observe, settle, standing_of
+from parity_flwr.core.reputation import (
+    NO_EVENT,
+    Event,
+    is_excluded,
+    observe,
+    settle,
+    standing_of,
+)
 from parity_flwr.core.shares import share_weights
+from parity_flwr.core.weights import cap_examples
+from parity_flwr.errors import JournalError
 
 Observed = Mapping[str, tuple[Standing, Event]]
 
@@ -63,14 +74,30 @@ def decide(
 def apply_actions(
     state: ReputationState, actions: Sequence[Action], config: TrustConfig
 ) -> ReputationState:
-    """Return the state after bans and pardons; a ban outlives any score."""
+    """Return the state after bans and pardons; a ban outlives any score.
+
+    Raises
+    ------
+    JournalError
+        If an action is neither: a ban with a typing error must not pardon.
+    """
     standings = dict(state.standings)
     for action in actions:
+        _check_kind(action)
         standing = standings.get(action.identity) or standing_of(
             state, action.identity, config.reputation
         )
         standings[action.identity] = replace(standing, banned=action.kind == "ban")
     return replace(state, standings=standings)
+
+
+def _check_kind(action: Action) -> None:
+    if action.kind not in ("ban", "unban"):
+        raise JournalError(
+            "an action needs the kind 'ban' or 'unban'",
+            came=repr(action.kind[:40]),
+            action="correct it",
+        )
 
 
 def excluded_identities(state: ReputationState, config: TrustConfig) -> tuple[str, ...]:
@@ -101,15 +128,20 @@ def _observe_all(
 def _paces(
     replies: Sequence[ReplyFacts], config: TrustConfig
 ) -> Mapping[str, tuple[float, float]]:
-    """Return the bounded ratios of response time and throughput, with a real clock only."""
+    """Return the bounded ratios of response time and throughput, with a real clock only.
+
+    Throughput counts capped n_k: one claim of 2^31 would make all others look idle.
+    """
     if not config.real_clock:
         return {}
     timed = [r for r in replies if r.verdict is Verdict.ACCEPTED and r.time_s > 0]
     if not timed:
         return {}
-    rates = {r.identity: (r.num_examples or 0) / r.time_s for r in timed}
-    mean_time = sum(r.time_s for r in timed) / len(timed)
-    mean_rate = sum(rates.values()) / len(rates)
+    claimed = np.array([r.num_examples or 0 for r in timed], np.float64)
+    examples = cap_examples(claimed, factor=config.weights.examples_factor).tolist()
+    rates = {r.identity: n / r.time_s for r, n in zip(timed, examples, strict=True)}
+    mean_time = math.fsum(r.time_s for r in timed) / len(timed)
+    mean_rate = math.fsum(rates.values()) / len(timed)
     return {
         r.identity: (
             bounded_ratio(mean_time, r.time_s),
@@ -155,7 +187,8 @@ def _dimensions(event: Event) -> tuple[float, float, float, float] | None:
 def _status(
     facts: RoundFacts, weighed: Mapping[str, ReplyDecision], config: TrustConfig
 ) -> tuple[RoundStatus, str]:
-    needed = max(1, math.ceil(config.quorum * len(facts.replies)))
+    # Rounded first: 0.07 * 100 is 7.000000000000001.
+    needed = max(1, math.ceil(round(config.quorum * len(facts.replies), 6)))
     if len(weighed) < needed:
         reason = f"quorum: {needed} of {len(facts.replies)} replies needed, {len(weighed)} came"
         return RoundStatus.REJECTED, reason
@@ -178,8 +211,10 @@ def _advance(
         standings[reply.identity] = _bind(settled, reply)
     for identity, standing in state.standings.items():
         if identity not in observed:
-            total = composite(standing.scores, weights)
-            standings[identity] = replace(standing, composite=total)
+            # No event; but the paper's Eq. 7 forgets, and the composite's weights may move.
+            standings[identity] = settle(
+                standing, NO_EVENT, dimension_weights=weights, config=rules
+            )
     return ReputationState(
         standings=dict(sorted(standings.items())), dimension_weights=weights, round=facts.round
     )

@@ -34,7 +34,10 @@ def share_weights(
 
     c_k = alpha_k beta_k n_k / sum_j alpha_j beta_j n_j with n_k capped at
     ``examples_factor`` medians, young identities held to ``probation_share`` together, and
-    no share above ``max_share`` (P-2, P-3, P-4). An excluded or banned client has c_k = 0.
+    no share above ``max_share`` (P-2, P-3, P-4). An excluded or banned client has c_k = 0,
+    and so has one whose share is under a millionth of the largest: the caps, which hand on
+    what they cut, must not lift it. The weights sum to 1, or to 0 if every product is 0;
+    the paper's un-normalised Eq. 2 sums to less than 1.
     """
     if not replies:
         return {}
@@ -80,11 +83,24 @@ def _weights(
     examples = cap_examples(claimed, factor=config.weights.examples_factor)
     shares = combine(alpha, beta, examples, formula=config.weights.formula)
     rules = config.reputation
-    young = np.array([each.rounds < rules.probation_rounds for each in standings])
-    shares[shares < _NEGLIGIBLE * shares.max(initial=0.0)] = 0.0
+    young = np.array([_proven(each) < rules.probation_rounds for each in standings])
+    shares = _without_negligible(shares)
     return bound_shares(
         shares,
         young,
         max_share=config.weights.max_share,
         probation_share=rules.probation_share,
     )
+
+
+def _proven(standing: Standing) -> int:
+    """Return the rounds that count as age: those in which a reply came and passed the gate."""
+    return standing.rounds - standing.faults - standing.quarantines
+
+
+def _without_negligible(shares: Vector) -> Vector:
+    """Return the shares with the same total and nothing far under the largest."""
+    kept = np.where(shares < _NEGLIGIBLE * shares.max(initial=0.0), 0.0, shares)
+    if np.array_equal(kept, shares):
+        return shares
+    return np.asarray(kept * (shares.sum() / kept.sum()), np.float64)

@@ -199,13 +199,17 @@ def bound_shares(
 
     Applied one after the other they undo each other: what :func:`cap_shares` cuts from a
     veteran would lift the newcomers above their share. So what is cut stays in its group,
-    and the largest share is max(max_share, the group's total / its m positive weights).
+    and what the group cannot take either is lost: the sum falls, and the rest of the round
+    belongs to the old model. The largest share is max(max_share, 1/m), m positive weights.
 
     Examples
     --------
     >>> weights, young = np.array([7.0, 1.0, 2.0]), np.array([False, False, True])
     >>> bound_shares(weights, young, max_share=0.5, probation_share=0.2).tolist()
     [5.0, 3.0, 2.0]
+    >>> weights, young = np.array([8.0, 1.0, 1.0]), np.array([False, True, True])
+    >>> bound_shares(weights, young, max_share=0.5, probation_share=0.2).tolist()
+    [5.0, 1.0, 1.0]
     """
     shares = cap_probation(weights, newcomers, share=probation_share)
     total = shares.sum()
@@ -213,7 +217,8 @@ def bound_shares(
         part = shares[group].sum()
         if part > max_share * total:
             shares[group] = cap_shares(shares[group], max_share=max_share * total / part)
-    return shares
+    members = max(int(np.count_nonzero(shares)), 1)
+    return np.asarray(np.minimum(shares, max(max_share, 1 / members) * total), np.float64)
 
 
 def _scaled(amounts: Values, total: float) -> Values:

@@ -25,6 +25,7 @@ def main(grid: Grid, context: Context) -> None:
         return MetricRecord({"loss": loss, "accuracy": accuracy})
 
     nodes = int(config["min-nodes"])
+    secret = int(config["strategy-seed"])
     strategy = ReputationFedAvg(
         sampling=Sampling(
             fraction_evaluate=float(config["fraction-evaluate"]),
@@ -32,7 +33,7 @@ def main(grid: Grid, context: Context) -> None:
             min_evaluate_nodes=min(nodes, 2),
             min_available_nodes=nodes,
         ),
-        seed=seed,
+        seed=secret if secret >= 0 else None,
     )
     model = initial_arrays(MODEL, seed=seed)
     strategy.start(

@@ -1,0 +1,50 @@
+"""Rule, evidence, reputation and weights together, over fifteen rounds in numpy."""
+
+from __future__ import annotations
+
+import pytest
+
+from synthetic_federation import (
+    Attack,
+    a_little,
+    identical,
+    identical_noise,
+    run,
+    shift_everything,
+    sign_flip,
+)
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_is_excluded_when_all_are_honest(seed: int) -> None:
+    outcome = run(None, seed=seed)
+    assert outcome.excluded == ()
+    assert min(outcome.composites) > 600  # everybody has gained
+    assert outcome.error < 0.05
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("attackers", [3, 4])
+@pytest.mark.parametrize("attack", [sign_flip, a_little, identical, shift_everything])
+def test_exactly_the_attackers_are_excluded(attack: Attack, attackers: int, seed: int) -> None:
+    outcome = run(attack, seed=seed, attackers=attackers)
+    assert outcome.excluded == tuple(f"c{k}" for k in range(attackers))
+    assert min(outcome.composites[attackers:]) > 600
+    assert outcome.error < 0.06
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("attackers", [3, 4])
+def test_colluders_in_noise_lose_their_weight_while_it_matters(
+    attackers: int, seed: int
+) -> None:
+    # Near convergence noise of ordinary length is what everybody sends, and is forgiven.
+    early, late = (
+        run(identical_noise, seed=seed, attackers=attackers, rounds=rounds)
+        for rounds in (5, 15)
+    )
+    assert early.excluded == tuple(f"c{k}" for k in range(attackers))
+    assert min(late.composites[attackers:]) > 600
+    assert late.error < 0.06
