@@ -8,7 +8,8 @@ from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.identity import IdentitySource, NodeKeyIdentity, PartitionIdentity
-from parity_flwr.strategies.reputation import Reputation, ReputationFedAvg
+from parity_flwr.strategies.reputation import Reputation
+from parity_flwr.strategies.reputation_fedavg import ReputationFedAvg
 from parity_flwr.strategies.sampling import Sampling
 
 __all__ = [

@@ -11,8 +11,13 @@ from flwr.app import Array, ArrayRecord
 from flwr.common.constant import SType
 from numpy.typing import NDArray
 
+from parity_flwr.errors import ConfigError
+
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 4096  # bytes; numpy writes under 200 for what models hold
+
+# What literal_eval and dtype raise at hostile text; warnings too, where they are errors.
+_UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, Warning)
 
 
 class ArrayRefusedError(ValueError):
@@ -20,8 +25,24 @@ class ArrayRefusedError(ValueError):
 
 
 def read_arrays(record: ArrayRecord) -> dict[str, NDArray[Any]]:
-    """Return a record's arrays by name as read-only views of its bytes (trusted record)."""
-    return {name: read_array(array) for name, array in record.items()}
+    """Return a model's arrays by name as read-only views of the record's bytes.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is not a plain numeric array: the model is ours, not a client's.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, array in record.items():
+        try:
+            arrays[name] = read_array(array)
+        except ArrayRefusedError as error:
+            raise ConfigError(
+                "a model needs plain numeric numpy arrays",
+                came=f"{str(error)[:100]} in {name[:60]!r}",
+                action="make its ArrayRecord from numpy arrays or a torch state dict",
+            ) from error
+    return arrays
 
 
 def read_array(array: Array) -> NDArray[Any]:
@@ -74,7 +95,7 @@ def _read_header(data: bytes) -> tuple[np.dtype[Any], bool, tuple[int, ...], int
     try:
         fields = ast.literal_eval(data[8 + width : offset].decode("latin1").strip())
         return _check_header(fields, offset)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise ArrayRefusedError("header not readable") from error
 
 

@@ -85,7 +85,9 @@ class Bookkeeper:
     state: ReputationState = field(default_factory=ReputationState)
     memory: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     secret: bytes = b""
+    rounds: int = 0  # settled by this process
     accepted_rounds: int = 0
+    moved_rounds: int = 0  # those of them that made a new model
     evaluated: set[tuple[int, str]] = field(default_factory=set)
 
     @property
@@ -134,7 +136,7 @@ class Bookkeeper:
         self.secret = resumption.checkpoint.sketch_seed
         self.evaluated = set(resumption.evaluated)
         moved = model_hash(resumption.checkpoint.model) != resumption.header.model_hash
-        self.accepted_rounds = int(moved)
+        self.rounds, self.accepted_rounds, self.moved_rounds = 1, int(moved), int(moved)
 
     def commit(
         self,
@@ -142,28 +144,33 @@ class Bookkeeper:
         *,
         model: Mapping[str, NDArray[Any]],
         inner: Mapping[str, NDArray[Any]],
+        memory: dict[str, NDArray[np.float64]],
         grid: Grid | None,
         updates: Mapping[str, Mapping[str, NDArray[Any]]],
         base: Mapping[str, NDArray[Any]],
     ) -> None:
-        """Make the round's state the current one and write it to the journal."""
-        self.state = record.state
-        self.accepted_rounds += record.decision.status is RoundStatus.ACCEPTED
-        if self.journal is None:
-            return
-        stateful = isinstance(grid, ClientStateStore)
-        checkpoint = Checkpoint(
-            round=record.round,
-            model=model,
-            inner=inner,
-            memory=self.memory,
-            sketch_seed=self.secret,
-            client_state=grid.save_client_state() if stateful else None,  # type: ignore[union-attr]
-        )
-        kept = self.journal.keep_updates
-        self.journal.commit(
-            record, checkpoint, updates if kept else None, base=base if kept else None
-        )
+        """Write the round to the journal, then make its state the current one.
+
+        In that order: what could not be written did not happen.
+        """
+        if self.journal is not None:
+            checkpoint = Checkpoint(
+                round=record.round,
+                model=model,
+                inner=inner,
+                memory=memory,
+                sketch_seed=self.secret,
+                client_state=_client_state(grid),
+            )
+            kept = self.journal.keep_updates
+            self.journal.commit(
+                record, checkpoint, updates if kept else None, base=base if kept else None
+            )
+        self.state, self.memory = record.state, memory
+        self.rounds += 1
+        accepted = record.decision.status is RoundStatus.ACCEPTED
+        self.accepted_rounds += accepted
+        self.moved_rounds += accepted and not record.note
 
     def evaluate(self, round: int, source: str, metrics: Mapping[str, object]) -> None:
         """Write the metrics of an evaluation once; what is not a finite number is left out."""
@@ -174,11 +181,24 @@ class Bookkeeper:
             EvaluationRecord(round=round, source=source, metrics=plain_metrics(metrics))
         )
 
+    @property
+    def failure(self) -> str:
+        """Why the run has failed although it came to its end, empty if it has not."""
+        if self.rounds == 0 or self.moved_rounds > 0:
+            return ""
+        if self.accepted_rounds == 0:
+            return "no round was accepted"
+        return "the inner strategy made no new model in any round"
+
     def finish(self, status: str, reason: str = "") -> None:
         """Close the journal. Only a completed run reveals the sketches' seed."""
         if self.journal is not None:
             revealed = self.secret if status == "completed" else b""
             self.journal.finish(status, reason, sketch_seed=revealed)
+
+
+def _client_state(grid: Grid | None) -> bytes | None:
+    return grid.save_client_state() if isinstance(grid, ClientStateStore) else None
 
 
 def plain_metrics(metrics: Mapping[str, object]) -> dict[str, float]:

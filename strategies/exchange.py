@@ -88,11 +88,13 @@ def ask(
     """Let the inner strategy write the messages for the given nodes (identity to node id).
 
     The inner strategy may ask fewer of them, never others. Messages come sorted by identity,
-    as a list: Flower's HTTP grid reads them twice.
+    as a list: Flower's HTTP grid reads them twice. It gets a record of its own with the same
+    arrays in it, because some strategies (QFedAvg) take the record apart.
     """
     identities = {node_id: identity for identity, node_id in nodes.items()}
     configure = inner.configure_train if train else inner.configure_evaluate
-    written = configure(round, arrays, config, PinnedGrid(grid, sorted(identities)))
+    record = ArrayRecord(dict(arrays))
+    written = configure(round, record, config, PinnedGrid(grid, sorted(identities)))
     messages = [each for each in written if each.metadata.dst_node_id in identities]
     messages.sort(key=lambda message: identities[message.metadata.dst_node_id])
     base = read_arrays(arrays)

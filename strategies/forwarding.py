@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -92,7 +93,7 @@ def _median_counters(models: Sequence[Arrays]) -> dict[str, Array]:
 
 def _lower_median(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     ordered = np.sort(np.stack(arrays), axis=0)
-    return np.ascontiguousarray(ordered[(len(arrays) - 1) // 2])
+    return np.array(ordered[(len(arrays) - 1) // 2], order="C")  # 0-d stays 0-d
 
 
 def uniform_metrics(records: Sequence[Metrics], *, skip: str) -> list[dict[str, Value]]:
@@ -103,7 +104,8 @@ def uniform_metrics(records: Sequence[Metrics], *, skip: str) -> list[dict[str, 
     >>> uniform_metrics([{"loss": 1.0}, {"loss": 3.0}, {"x": 9.0}], skip="num-examples")
     [{'loss': 1.0}, {'loss': 3.0}, {'loss': 2.0}]
     """
-    names = sorted({name for record in records for name in record} - {skip})
+    count = Counter(name for record in records for name in record if name != skip)
+    names = sorted(name for name, known in count.items() if 2 * known > len(records))
     filled: list[dict[str, Value]] = [{} for _ in records]
     for name in names:
         usable = _usable([record.get(name) for record in records])

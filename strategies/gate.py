@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from flwr.app import ArrayRecord, Message, MetricRecord
 from numpy.typing import NDArray
 
@@ -114,6 +115,8 @@ class Gate:
             return f"shape {array.shape} instead of {expected.shape}"[:120]
         if array.dtype != expected.dtype:
             return f"dtype {array.dtype} instead of {expected.dtype}"
+        if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
+            return "booleans that are neither 0 nor 1"
         largest = _largest_magnitude(array)
         if not math.isfinite(largest):
             return "NaN or infinite values"

@@ -18,6 +18,9 @@ IDENTITY_QUERY = f"{MessageType.QUERY}.parity_identity"
 RECORD = "parity"
 """Name of the ConfigRecord in which a client says who it is and signs."""
 
+CLAIMED = "client-"
+"""Prefix of identities that rest on a reported partition."""
+
 _MAX_PARTITION = 2**31
 
 
@@ -85,7 +88,7 @@ class PartitionIdentity:
         for answer in grid.send_and_receive(questions, timeout=self.timeout_s):
             partition = None if answer.has_error() else reported_partition(answer.content)
             if answer.metadata.src_node_id in claimed and partition is not None:
-                claimed[answer.metadata.src_node_id] = f"client-{partition}"
+                claimed[answer.metadata.src_node_id] = f"{CLAIMED}{partition}"
         return claimed
 
 
@@ -122,7 +125,7 @@ class Roster:
         self.source = self.source or default_identity_source(grid)
         claimed = self.source.identify(grid, unknown)
         for node_id in unknown:
-            self._admit(node_id, claimed.get(node_id, f"node:{node_id}"), set(node_ids))
+            self._admit(node_id, claimed.get(node_id) or f"node:{node_id}", set(node_ids))
 
     def _admit(self, node_id: int, identity: str, connected: set[int]) -> None:
         owner = self._owners.setdefault(identity, node_id)
@@ -138,5 +141,9 @@ class Roster:
         return isinstance(self.source, PartitionIdentity)
 
     def connected(self, node_ids: Iterable[int]) -> dict[str, int]:
-        """Return the node that speaks for each connected identity, sorted by identity."""
-        return dict(sorted((self.names[node_id], node_id) for node_id in node_ids))
+        """Return the node that speaks for each connected identity, sorted by identity.
+
+        A node whose identity passed to another while it was away is left out.
+        """
+        named = [(self.names[node_id], node_id) for node_id in node_ids]
+        return dict(sorted(pair for pair in named if self._owners[pair[0]] == pair[1]))

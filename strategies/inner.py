@@ -1,37 +1,52 @@
-"""The inner strategy: what it is asked, what it is given, and what it must remember."""
+"""The inner strategy: what it is asked, and the grid that it sees."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-from flwr.app import ArrayRecord, Message, RecordDict
+from flwr.app import Message, RecordDict
+from flwr.app.exception import AppExitException
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
-from numpy.typing import NDArray
 
-from parity_flwr.errors import ConfigError, RunError
+from parity_flwr.errors import RunError
 
-_SAMPLING = {"fraction_train": 1.0, "fraction_evaluate": 1.0}
+FOREIGN = (AppExitException, ArithmeticError, ValueError, TypeError, LookupError)
+"""What a strategy that is not ours may raise while it aggregates: the round goes on."""
+
+_FRACTIONS = ("fraction_train", "fraction_evaluate")
 _MINIMUMS = ("min_train_nodes", "min_evaluate_nodes", "min_available_nodes")
+
+
+def wrapped(inner: Strategy) -> dict[str, Strategy]:
+    """Return the strategies that a strategy holds as attributes (Flower's DP wrappers)."""
+    return {name: each for name, each in vars(inner).items() if isinstance(each, Strategy)}
+
+
+def setting(inner: Strategy, name: str, default: Any) -> Any:
+    """Return a strategy's attribute, or that of the strategy it wraps, or the default."""
+    if hasattr(inner, name):
+        return getattr(inner, name)
+    found = [setting(each, name, default) for each in wrapped(inner).values()]
+    return found[0] if found else default
 
 
 def pin(inner: Strategy) -> Strategy:
     """Return a copy of the strategy that takes every node it is offered.
 
-    Selection is the wrapper's; the caller's object is left alone. A fraction of 0, Flower's
-    way to switch a phase off, stays.
+    Selection is the wrapper's, switching a phase off too; the caller's object is left alone.
     """
     pinned = copy.copy(inner)
-    for name, value in _SAMPLING.items():
-        if getattr(pinned, name, 0.0) != 0.0:
-            setattr(pinned, name, value)
-    for name in _MINIMUMS:
-        if hasattr(pinned, name):
-            setattr(pinned, name, 0)
+    for names, value in ((_FRACTIONS, 1.0), (_MINIMUMS, 0)):
+        for name in names:
+            if hasattr(pinned, name):
+                setattr(pinned, name, value)
+    for name, each in wrapped(pinned).items():
+        setattr(pinned, name, pin(each))
     return pinned
 
 
@@ -55,6 +70,11 @@ class PinnedGrid(Grid):
                 action="set its minimums on Reputation(...) instead",
             )
         return list(self._node_ids)
+
+    def get_nodes(self) -> Iterable[NodeInfo]:
+        """Return what is known of the selected nodes."""
+        chosen = set(self._node_ids)
+        return [info for info in self._grid.get_nodes() if info.node_id in chosen]
 
     def set_run(self, run: Run) -> None:
         """Pass on."""
@@ -89,74 +109,3 @@ class PinnedGrid(Grid):
     ) -> Iterable[Message]:
         """Pass on."""
         return self._grid.send_and_receive(messages, timeout=timeout)
-
-
-def save_state(inner: Strategy) -> dict[str, NDArray[Any]]:
-    """Return the arrays that a strategy keeps between rounds, by attribute path.
-
-    Covers arrays, lists and dicts of arrays and ArrayRecords among the attributes, which is
-    where Flower's strategies keep their server optimiser (``m_t``, ``v_t``,
-    ``momentum_vector``, ``current_arrays``).
-    """
-    return {
-        path: array
-        for name, value in vars(inner).items()
-        for path, array in _flatten(name, value)
-    }
-
-
-def _flatten(name: str, value: object) -> Iterable[tuple[str, NDArray[Any]]]:
-    if isinstance(value, np.ndarray):
-        yield f"array|{name}", value
-    elif isinstance(value, ArrayRecord):
-        for key, array in value.items():
-            yield f"record|{name}|{key}", array.numpy()
-    elif isinstance(value, dict) and _all_arrays(value.values()):
-        for key, array in value.items():
-            yield f"dict|{name}|{key}", array
-    elif isinstance(value, list) and _all_arrays(value):
-        for index, array in enumerate(value):
-            yield f"list|{name}|{index}", array
-
-
-def _all_arrays(values: Iterable[object]) -> bool:
-    values = list(values)
-    return bool(values) and all(isinstance(value, np.ndarray) for value in values)
-
-
-def load_state(inner: Strategy, saved: Mapping[str, NDArray[Any]]) -> None:
-    """Put back what :func:`save_state` returned.
-
-    Raises
-    ------
-    ConfigError
-        If the strategy has no attribute of that name: it is not the one that was saved.
-    """
-    grouped: dict[tuple[str, str], dict[str, NDArray[Any]]] = {}
-    for path, array in saved.items():
-        kind, name, *key = path.split("|", 2)
-        grouped.setdefault((kind, name), {})[key[0] if key else ""] = array
-    for (kind, name), parts in grouped.items():
-        if name not in vars(inner):
-            raise ConfigError(
-                "resuming needs the strategy that the run was started with",
-                came=f"{type(inner).__name__} without {name[:60]!r}",
-                action="use the same inner strategy",
-            )
-        setattr(inner, name, _rebuild(kind, parts))
-
-
-def _rebuild(kind: str, parts: Mapping[str, NDArray[Any]]) -> object:
-    if kind == "array":
-        return parts[""]
-    if kind == "record":
-        return ArrayRecord(dict(_as_flower(parts)))
-    if kind == "dict":
-        return dict(parts)
-    return [parts[key] for key in sorted(parts, key=int)]
-
-
-def _as_flower(parts: Mapping[str, NDArray[Any]]) -> Iterable[tuple[str, Any]]:
-    from flwr.app import Array
-
-    return ((key, Array(np.asarray(array))) for key, array in parts.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Standing, Verdict
 from parity_flwr.core.signatures import update_payload, verify
 from parity_flwr.strategies.gate import Gate, Passed, Refused
-from parity_flwr.strategies.identity import RECORD, reported_partition
+from parity_flwr.strategies.identity import CLAIMED, RECORD, reported_partition
 
 _MAX_SIGNATURE = 512  # bytes; an Ed25519 signature has 64
+_MAX_TIME_S = 1e9
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,16 @@ class Intake:
             update_hash=update_hash,
             public_key=key,
             signature=signature,
-            time_s=max(0.0, message.metadata.created_at - asked.sent_at),
+            time_s=_response_time(asked, message),
         )
 
     def _claims(self, asked: Asked, content: RecordDict) -> str:
         partition = reported_partition(content)
         if not self.trust_partitions or partition is None:
             return ""
-        claimed = f"client-{partition}"
+        if not asked.identity.startswith(CLAIMED):  # it gave no name when it was asked
+            return ""
+        claimed = f"{CLAIMED}{partition}"
         return "" if claimed == asked.identity else f"now claims {claimed}"
 
     def _forgery(
@@ -160,4 +164,12 @@ def _signature(content: RecordDict) -> tuple[bytes, bytes]:
     key, signature = record.get("public-key", b""), record.get("signature", b"")
     if not isinstance(key, bytes) or not isinstance(signature, bytes):
         return b"", b"malformed"
+    if not signature:
+        return b"", b""  # a key that signed nothing must not be bound
     return key[:_MAX_SIGNATURE], signature[:_MAX_SIGNATURE]
+
+
+def _response_time(asked: Asked, message: Message) -> float:
+    """Return the seconds between both messages' stamps; the reply's is the client's word."""
+    elapsed = message.metadata.created_at - asked.sent_at
+    return min(max(0.0, elapsed), _MAX_TIME_S) if math.isfinite(elapsed) else _MAX_TIME_S

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from logging import INFO
+from logging import INFO, WARNING
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.common import log
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg, Strategy
+from flwr.serverapp.strategy import Strategy
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
@@ -23,7 +23,8 @@ from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.facts import Measuring, ScoreFunction, gather_facts
 from parity_flwr.strategies.gate import Gate
 from parity_flwr.strategies.identity import IdentitySource, Roster
-from parity_flwr.strategies.inner import pin, save_state
+from parity_flwr.strategies.inner import FOREIGN, pin, setting
+from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
 from parity_flwr.strategies.resumable import Resumable
@@ -175,7 +176,7 @@ class Reputation(Resumable):
             answers,
             decision,
             weight_key=self._weight_key,
-            arrays_key=getattr(self._inner, "arrayrecord_key", "arrays"),
+            arrays_key=str(setting(self._inner, "arrayrecord_key", "arrays")),
         )
         record = RoundRecord(
             round=exchange.round,
@@ -187,11 +188,11 @@ class Reputation(Resumable):
             metrics=plain_metrics(outcome.metrics or {}),
             note=outcome.note,
         )
-        self.book.memory = memory
         self.book.commit(
             record,
             model=outcome.model,
             inner=save_state(self._inner),
+            memory=memory,
             grid=exchange.grid,
             updates={a.asked.identity: a.passed.arrays for a in answers if a.passed},
             base=exchange.base,
@@ -238,13 +239,17 @@ class Reputation(Resumable):
             return None
         copies = forward_evaluations(usable, weight_key=self._weight_key, config=self.config)
         round_ = server_round + self.offset
-        metrics = self._inner.aggregate_evaluate(round_, copies)
+        try:
+            metrics = self._inner.aggregate_evaluate(round_, copies)
+        except FOREIGN as error:
+            log(WARNING, "aggregate_evaluate: the inner strategy failed: %s", error)
+            return None
         self.book.evaluate(round_, "clients", metrics or {})
         return metrics
 
     @property
     def _weight_key(self) -> str:
-        return str(getattr(self._inner, "weighted_by_key", "num-examples"))
+        return str(setting(self._inner, "weighted_by_key", "num-examples"))
 
     def _connected(self, grid: Grid) -> dict[str, int]:
         """Return the node of each connected identity, once there are enough of them."""
@@ -276,55 +281,4 @@ class Reputation(Resumable):
             memory=self.book.memory,
             secret=self.book.secret,
             score=self.score,
-        )
-
-
-class ReputationFedAvg(Reputation):
-    """Reputation-enhanced federated averaging: ``Reputation(FedAvg(...))`` (Algorithm 1).
-
-    Parameters
-    ----------
-    sampling : Sampling, optional
-        How many nodes each phase asks; Flower's defaults.
-    weighted_by_key, arrayrecord_key, configrecord_key : str
-        Names in the messages, as in Flower's ``FedAvg``.
-    config, seed, journal, identity, rule, score, carried
-        As in :class:`Reputation`.
-
-    Examples
-    --------
-    >>> ReputationFedAvg(seed=1, journal=None).inner.__class__.__name__
-    'FedAvg'
-    """
-
-    def __init__(
-        self,
-        *,
-        sampling: Sampling | None = None,
-        weighted_by_key: str = "num-examples",
-        arrayrecord_key: str = "arrays",
-        configrecord_key: str = "config",
-        config: TrustConfig | None = None,
-        seed: int | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
-        rule: Rule | None = None,
-        score: ScoreFunction | None = None,
-        carried: ReputationState | None = None,
-    ) -> None:
-        inner = FedAvg(
-            weighted_by_key=weighted_by_key,
-            arrayrecord_key=arrayrecord_key,
-            configrecord_key=configrecord_key,
-        )
-        super().__init__(
-            inner,
-            config=config,
-            seed=seed,
-            sampling=sampling or Sampling(),
-            journal=journal,
-            identity=identity,
-            rule=rule,
-            score=score,
-            carried=carried,
         )

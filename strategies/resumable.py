@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from logging import INFO, WARNING
 
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord
@@ -13,9 +14,10 @@ from flwr.serverapp.strategy import Result, Strategy
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.protocols import ClientStateStore, Journal
 from parity_flwr.core.records import Resumption
+from parity_flwr.errors import RunError
 from parity_flwr.strategies.arrays import read_arrays, write_arrays
 from parity_flwr.strategies.bookkeeping import Automatic, Bookkeeper, open_journal
-from parity_flwr.strategies.inner import load_state
+from parity_flwr.strategies.inner_state import load_state
 
 EvaluateFunction = Callable[[int, ArrayRecord], MetricRecord | None]
 
@@ -95,15 +97,21 @@ class Resumable(Strategy):
                 self._recorded(evaluate_fn),
             )
         except BaseException as error:
-            self.book.finish("failed", f"{type(error).__name__}: {error}")
+            with suppress(RunError):  # a journal that fails twice must not hide why
+                self.book.finish("failed", f"{type(error).__name__}: {error}")
             raise
         return self._close(result, arrays)
 
     def _catch_up(
         self, grid: Grid, arrays: ArrayRecord, config: ConfigRecord, timeout: float
     ) -> None:
-        """Evaluate on the clients what the interrupted run did not get to."""
-        if (self.offset, "clients") in self.book.evaluated:
+        """Evaluate on the clients what the interrupted run did not get to.
+
+        Again, though not into the journal, where the grid holds the clients' state: the
+        checkpoint is older than that evaluation, which may have changed it.
+        """
+        done = (self.offset, "clients") in self.book.evaluated
+        if done and not isinstance(grid, ClientStateStore):
             return
         messages = list(self.configure_evaluate(0, arrays, config, grid))
         if messages:
@@ -123,11 +131,10 @@ class Resumable(Strategy):
     def _close(self, result: Result, arrays: ArrayRecord) -> Result:
         if not result.arrays:
             result.arrays = arrays
-        if self.book.accepted_rounds or self.book.baseline:
-            self.book.finish("completed")
-        else:
-            log(WARNING, "No round was accepted: the model is the initial one")
-            self.book.finish("failed", "no round was accepted")
+        failure = self.book.failure
+        if failure:
+            log(WARNING, "The model is the initial one: %s", failure)
+        self.book.finish("failed" if failure else "completed", failure)
         for name in (
             "train_metrics_clientapp",
             "evaluate_metrics_clientapp",

@@ -17,6 +17,7 @@ from parity_flwr.core.records import ReputationState
 from parity_flwr.core.reputation import is_excluded, standing_of
 from parity_flwr.core.selection import select
 from parity_flwr.errors import ConfigError, RunError
+from parity_flwr.strategies.inner import setting
 
 _POLL_S = 0.5
 
@@ -51,10 +52,10 @@ class Sampling:
 
     @classmethod
     def of(cls, inner: Strategy) -> Sampling:
-        """Return what the strategy was built with; the defaults where it has no such field."""
+        """Return what the strategy, or the one it wraps, was built with, else the defaults."""
         default = cls()
         names = [name for name in vars(default) if name != "node_timeout_s"]
-        return cls(**{name: getattr(inner, name, getattr(default, name)) for name in names})
+        return cls(**{name: setting(inner, name, getattr(default, name)) for name in names})
 
     @property
     def least_connected(self) -> int:
@@ -141,11 +142,13 @@ def choose_evaluators(
     config: TrustConfig,
     rng: np.random.Generator,
 ) -> list[str]:
-    """Return the identities to evaluate: any that has weight, all equally likely."""
-    trusted = [
-        name
-        for name in connected
-        if not is_excluded(standing_of(state, name, config.reputation), config.reputation)
-    ]
-    names = trusted or list(connected)
+    """Return the identities to evaluate: any that has weight, all equally likely.
+
+    If nobody has weight, anybody who is not banned.
+    """
+    standings = {name: standing_of(state, name, config.reputation) for name in connected}
+    admitted = [name for name, standing in standings.items() if not standing.banned]
+    rules = config.reputation
+    trusted = [name for name in admitted if not is_excluded(standings[name], rules)]
+    names = trusted or admitted
     return select(names, [1.0] * len(names), size=min(size, len(names)), floor=1.0, rng=rng)

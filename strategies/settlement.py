@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord, Message, MetricRecord
-from flwr.app.exception import AppExitException
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
@@ -17,6 +16,8 @@ from parity_flwr.strategies.arrays import read_arrays, write_arrays
 from parity_flwr.strategies.exchange import Exchange
 from parity_flwr.strategies.forwarding import anchor, forward
 from parity_flwr.strategies.gate import Arrays, Passed
+from parity_flwr.strategies.inner import FOREIGN
+from parity_flwr.strategies.inner_state import Snapshot
 from parity_flwr.strategies.intake import Answer
 
 _WHOLE = 1 - 1e-9  # weights that sum to less leave the rest to the old model
@@ -51,15 +52,25 @@ def settle_round(
         return stays
     replies, weights = _weighted(exchange, answers, decision)
     copies = forward(replies, weights, weight_key=weight_key, arrays_key=arrays_key)
+    before = Snapshot.of(inner)
+    outcome = _aggregate(inner, exchange, copies)
+    if isinstance(outcome, str):
+        before.restore()  # or its optimiser would remember a model that nobody has
+        return _noted(stays, outcome)
+    return outcome
+
+
+def _aggregate(inner: Strategy, exchange: Exchange, copies: Sequence[Message]) -> Outcome | str:
+    """Return what the inner strategy makes of the replies, or why that is no model."""
     try:
         arrays, metrics = inner.aggregate_train(exchange.round, copies)
-    except (AppExitException, ArithmeticError, ValueError) as error:
-        return _noted(stays, f"the inner strategy failed: {type(error).__name__}: {error}")
+        model = None if arrays is None else fit(read_arrays(arrays), exchange.base)
+    except FOREIGN as error:
+        return f"the inner strategy failed: {type(error).__name__}: {error}"
     if arrays is None:
-        return _noted(stays, "the inner strategy returned no model")
-    model = fit(read_arrays(arrays), exchange.base)
+        return "the inner strategy returned no model"
     if model is None:
-        return _noted(stays, "the inner strategy returned no finite model of the same shape")
+        return "the inner strategy returned no finite model of the same shape"
     return Outcome(model, write_arrays(model), metrics)
 
 
@@ -104,7 +115,8 @@ def fit(model: Arrays, base: Arrays) -> Mapping[str, NDArray[Any]] | None:
         if value.shape != expected.shape or not np.isfinite(value).all():
             return None
         rounded = value if expected.dtype.kind == "f" else np.rint(value)
-        fitted[name] = rounded.astype(expected.dtype, copy=False)
+        with np.errstate(over="ignore"):  # what overflows the dtype is found below
+            fitted[name] = np.asarray(rounded, expected.dtype)  # 0-d: rint makes scalars
         if not np.isfinite(fitted[name]).all():
             return None
     return fitted

@@ -9,10 +9,8 @@ import pytest
 from flwr.app import (
     Array,
     ArrayRecord,
-    ConfigRecord,
     Context,
     Message,
-    MetricRecord,
     RecordDict,
 )
 from flwr.app.error import Error
@@ -20,61 +18,11 @@ from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
-from hypothesis import given
-from hypothesis import strategies as st
 
+from inprocess_clients import add_partition, app_of, ask, model, partition, weights
 from parity_flwr.app.inprocess import InProcessGrid
 from parity_flwr.app.task_identity import task_identity
-from parity_flwr.core.protocols import ClientStateStore
-from parity_flwr.errors import CheckpointError, ConfigError
-
-Behaviour = Callable[[Message, Context], Message | None]
-
-
-def app_of(behaviour: Behaviour) -> ClientApp:
-    """Return an app whose clients all do that when they are asked to train."""
-    app = ClientApp()
-    app.train()(behaviour)  # type: ignore[arg-type]  # None is a fault under test
-    return app
-
-
-def partition(context: Context) -> int:
-    return int(context.node_config["partition-id"])
-
-
-def add_partition(message: Message, context: Context) -> Message:
-    """Return the model plus partition + 1, and count the calls in the client's state."""
-    calls = context.state.setdefault("calls", MetricRecord({"count": 0}))
-    assert isinstance(calls, MetricRecord)
-    calls["count"] = int(calls["count"]) + 1  # type: ignore[arg-type]
-    arrays = {
-        name: Array(array.numpy() + partition(context) + 1)
-        for name, array in message.content.array_records["arrays"].items()
-    }
-    metrics = MetricRecord({"num-examples": 1})
-    return Message(
-        RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics}), reply_to=message
-    )
-
-
-def model(value: float = 0.0) -> RecordDict:
-    """Return a message's content: three weights and a config with a list."""
-    return RecordDict(
-        {
-            "arrays": ArrayRecord({"w": Array(np.full(3, value))}),
-            "config": ConfigRecord({"server-round": 1, "list": [1, 2]}),
-        }
-    )
-
-
-def ask(grid: InProcessGrid, content: RecordDict | None = None) -> list[Message]:
-    """Return one message to every client, all with the same content object."""
-    shared = content if content is not None else model()
-    return [Message(shared, node, "train") for node in grid.get_node_ids()]
-
-
-def weights(message: Message) -> list[float]:
-    return [float(w) for w in message.content.array_records["arrays"]["w"].numpy()]
+from parity_flwr.errors import ConfigError
 
 
 def test_fedavg_gives_the_mean_computed_by_hand() -> None:
@@ -83,7 +31,8 @@ def test_fedavg_gives_the_mean_computed_by_hand() -> None:
             fraction_evaluate=0.0, min_train_nodes=3, min_available_nodes=3
         )  # each round adds mean(1, 2, 3) = 2
         result = strategy.start(grid, model().array_records["arrays"], num_rounds=2)
-    assert result.arrays["w"].numpy().tolist() == [4.0, 4.0, 4.0]
+    found = result.arrays["w"].numpy()
+    np.testing.assert_allclose(found, [4.0, 4.0, 4.0])  # Flower draws the order at random
 
 
 def test_nodes_are_the_same_in_every_run() -> None:
@@ -324,70 +273,6 @@ def test_push_and_pull_give_each_reply_once() -> None:
         assert [weights(reply) for reply in grid.pull_messages([second])] == [[2.0] * 3]
         assert len(grid.pull_messages([first, second, "unknown"])) == 1
         assert grid.pull_messages([first, second]) == []
-
-
-def counts(grid: InProcessGrid) -> list[int]:
-    contexts = grid._contexts.values()
-    return [int(c.state.metric_records["calls"]["count"]) for c in contexts]  # type: ignore[arg-type]
-
-
-def test_client_state_goes_on_where_it_was_saved() -> None:
-    with InProcessGrid(app_of(add_partition), 3) as grid:
-        assert isinstance(grid, ClientStateStore)
-        grid.send_and_receive(ask(grid))
-        grid.send_and_receive(ask(grid)[:2])
-        saved = grid.save_client_state()
-    with InProcessGrid(app_of(add_partition), 3) as resumed:
-        resumed.load_client_state(saved)
-        assert resumed.save_client_state() == saved
-        resumed.send_and_receive(ask(resumed))
-        assert counts(resumed) == [3, 3, 2]
-
-
-def test_every_kind_of_client_state_survives() -> None:
-    state = RecordDict(
-        {
-            "arrays": ArrayRecord({"w": Array(np.arange(4, dtype=np.float16))}),
-            "config": ConfigRecord(
-                {"a": True, "b": 2**63, "c": -0.1, "d": "\u00e9", "e": b"\0\xff", "f": [0.5]}
-            ),
-            "empty": MetricRecord(),
-        }
-    )
-    grid = InProcessGrid(ClientApp(), 1)
-    grid._contexts[1000].state = state
-    other = InProcessGrid(ClientApp(), 1)
-    other.load_client_state(grid.save_client_state())
-    assert other._contexts[1000].state == state
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_no_client_state(data: bytes) -> None:
-    grid = InProcessGrid(ClientApp(), 1)
-    grid._contexts[1000].state = model()
-    with pytest.raises(CheckpointError):
-        grid.load_client_state(data)
-    assert grid._contexts[1000].state == model()
-
-
-@given(st.integers(min_value=0), st.integers(0, 255))
-def test_damaged_client_state_is_all_or_nothing(position: int, value: int) -> None:
-    grid = InProcessGrid(ClientApp(), 2)
-    saved = bytearray(grid.save_client_state())
-    for context in grid._contexts.values():
-        context.state = model()
-    saved[position % len(saved)] = value
-    try:
-        grid.load_client_state(bytes(saved))
-    except CheckpointError:
-        assert [context.state for context in grid._contexts.values()] == [model()] * 2
-
-
-@pytest.mark.parametrize("others", [1, 3])
-def test_the_state_of_other_clients_is_refused(others: int) -> None:
-    saved = InProcessGrid(ClientApp(), others).save_client_state()
-    with pytest.raises(CheckpointError, match="the state of 2 clients"):
-        InProcessGrid(ClientApp(), 2).load_client_state(saved)
 
 
 def test_a_thousand_clients_work() -> None:

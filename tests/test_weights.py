@@ -268,7 +268,7 @@ def test_both_caps_hold_at_once(weights: Array, cap: float, share: float, mask: 
     assert bounded.sum() <= total * (1 + 1e-9)
     if weights[~young].any():
         assert bounded[young].sum() <= share * total * (1 + 1e-9)
-    members = max(np.count_nonzero(bounded), 1)
+    members = max(int(np.count_nonzero(bounded)), 1)
     assert (bounded <= max(cap, 1 / members) * total * (1 + 1e-9)).all()
 
 

@@ -96,7 +96,7 @@ def honest_app() -> ClientApp:
     @app.train()
     def train(message: Message, context: Context) -> Message:
         partition = int(context.node_config["partition-id"])
-        round_ = int(message.content.config_records["config"]["server-round"])
+        round_ = int(str(message.content.config_records["config"]["server-round"]))
         rng = np.random.default_rng([partition, round_])
         sent = message.content.array_records["arrays"]
         arrays = ArrayRecord({name: _moved(array.numpy(), rng) for name, array in sent.items()})

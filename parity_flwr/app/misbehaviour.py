@@ -64,11 +64,8 @@ def _lying_header(claimed: Callable[[Array], Mapping[str, Any]]) -> Spoil:
 
     def edit(arrays: dict[str, Array]) -> None:
         name, array = next(iter(arrays.items()))
-        fields = {"dtype": array.dtype, "shape": array.shape, "stype": array.stype}
-        data = array.data
-        fields |= {key: value for key, value in claimed(array).items() if key != "data"}
-        data = claimed(array).get("data", data)
-        arrays[name] = Array(fields["dtype"], fields["shape"], fields["stype"], data)
+        truth = {key: getattr(array, key) for key in ("dtype", "shape", "stype", "data")}
+        arrays[name] = Array(**{**truth, **claimed(array)})
 
     return _on_arrays(edit)
 

@@ -153,6 +153,17 @@ class GateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CommitteeConfig:
+    """How validators decide about a candidate model (P-14 to P-16)."""
+
+    formula: Formula = Formula.DECIDED  # > 2/3 of the capped weight; PAPER = theta 0.67
+    tolerance: float = 0.0  # a loss that rises by less than this is good enough
+
+    def __post_init__(self) -> None:
+        _require_range("tolerance", self.tolerance, 0, 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrustConfig:
     """The whole configuration of a reputation strategy."""
 
@@ -160,6 +171,7 @@ class TrustConfig:
     weights: WeightConfig = field(default_factory=WeightConfig)
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    committee: CommitteeConfig = field(default_factory=CommitteeConfig)
     quorum: float = 0.5  # share of the selected clients whose replies a round needs
     selection_floor: float = 0.1  # least chance to be selected, as a share of R_0's
     real_clock: bool = False  # wall-clock facts enter the weights only when this is set

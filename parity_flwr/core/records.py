@@ -109,12 +109,40 @@ class ReputationState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BallotFacts:
+    """What one drawn validator said of the candidate model; an empty vote is an absence."""
+
+    identity: str
+    node_id: int = 0
+    vote: str = ""  # "accept", "reject" or "abstain"; "" when no valid ballot came
+    loss_rise: int | None = None  # by how much its own loss rose, in millionths
+    reason: str = ""  # why there is no valid ballot
+    public_key: str = ""  # hex
+    signature: str = ""  # over core.signatures.ballot_payload, hex
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundFacts:
     """Everything :func:`parity_flwr.core.rounds.decide` may look at, besides the state."""
 
     round: int
     replies: tuple[ReplyFacts, ...]  # one per selected identity, sorted by identity
     actions: tuple[Action, ...] = ()  # bans and pardons that took effect before this round
+    ballots: tuple[BallotFacts, ...] = ()  # one per drawn validator, sorted by identity
+    candidate_hash: str = ""  # SHA-256 of the model that the validators saw, hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitteeDecision:
+    """What the validators decided about the candidate model (P-14 to P-16)."""
+
+    result: str  # "accept", "reject", "abstain" or "none" when no result carries
+    accept: int  # capped weight behind each result, in millionths of reputation
+    reject: int
+    abstain: int
+    total: int  # capped weight of the whole committee, absent members included
+    dissenters: tuple[str, ...] = ()  # voted against their own scores
+    absentees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +152,7 @@ class RoundDecision:
     status: RoundStatus
     reason: str = ""  # why it was rejected
     replies: tuple[ReplyDecision, ...] = ()  # in the order of the facts
+    committee: CommitteeDecision | None = None  # None in a round without validators
 
 
 @dataclass(frozen=True, kw_only=True)

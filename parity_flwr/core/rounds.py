@@ -36,6 +36,7 @@ from parity_flwr.core.reputation import (
     standing_of,
 )
 from parity_flwr.core.shares import share_weights
+from parity_flwr.core.validation import validate
 from parity_flwr.core.weights import cap_examples
 from parity_flwr.errors import JournalError
 
@@ -60,7 +61,8 @@ def decide(
     -------
     tuple[ReputationState, RoundDecision]
         Reputation after the round, and each client's weight c_k. The weights sum to 1 in an
-        accepted round (to less than 1 under the paper's un-normalised Eq. 2).
+        accepted round (to less than 1 under the paper's un-normalised Eq. 2). With ballots
+        in the facts the committee has the last word.
     """
     state = apply_actions(state, facts.actions, config)
     accepted = [reply for reply in facts.replies if reply.verdict is Verdict.ACCEPTED]
@@ -68,7 +70,10 @@ def decide(
     weighed = share_weights(state, accepted, evidence, config)
     observed = _observe_all(state, facts.replies, weighed, config)
     decision = _conclude(state, facts, weighed, observed, config)
-    return _advance(state, facts, observed, config), decision
+    after = _advance(state, facts, observed, config)
+    if facts.ballots and decision.status is RoundStatus.ACCEPTED:
+        return validate(state, after, facts=facts, decision=decision, config=config)
+    return after, decision
 
 
 def apply_actions(

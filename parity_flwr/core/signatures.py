@@ -27,6 +27,9 @@ from parity_flwr.core.keyfile import key_error, read_key_file, write_key_file
 UPDATE_DOMAIN = b"parity-flwr/update/v1"
 """Keeps a signature over an update from being one over anything else."""
 
+BALLOT_DOMAIN = b"parity-flwr/ballot/v1"
+"""The same for a validator's ballot."""
+
 # The public keys of small order, without their sign bit: under one of these a signature
 # can be valid for every message, so it would bind nothing (RFC 8032, section 8.4 names the
 # contributory behaviour; the list is libsodium's).
@@ -72,6 +75,37 @@ def update_payload(
         digest_from_hex(base_hash, name="base_hash"),
         digest_from_hex(update_hash, name="update_hash"),
         integer_bytes(num_examples, name="num_examples"),
+    )
+
+
+def ballot_payload(
+    *, run_id: str, round: int, candidate_hash: str, vote: str, loss_rise: int | None
+) -> bytes:
+    """Return what a validator signs: its vote on one candidate model, with its score.
+
+    Parameters
+    ----------
+    run_id, round
+        As in :func:`update_payload`.
+    candidate_hash : str
+        SHA-256 of the candidate model, 64 hex digits.
+    vote : str
+        "accept", "reject" or "abstain".
+    loss_rise : int or None
+        By how much the validator's own loss rose, in millionths.
+
+    Raises
+    ------
+    ConfigError
+        If the hash is no digest or the round does not fit 64 bits.
+    """
+    return length_prefixed(
+        BALLOT_DOMAIN,
+        text_bytes(run_id, name="run_id"),
+        integer_bytes(round, name="round"),
+        digest_from_hex(candidate_hash, name="candidate_hash"),
+        text_bytes(vote, name="vote"),
+        text_bytes("" if loss_rise is None else str(loss_rise), name="loss_rise"),
     )
 
 
