@@ -14,12 +14,14 @@ from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
 from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_arrays, mlp
+from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
     "Examples",
     "LocalTraining",
     "SigningMod",
     "TorchClient",
+    "ValidationMod",
     "derived_signers",
     "evaluate_arrays",
     "guard_mod",

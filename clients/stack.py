@@ -10,6 +10,7 @@ from parity_flwr.clients.adapter import numpy_client_mod
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identity_mod
 from parity_flwr.clients.signing import SignerSource, SigningMod
+from parity_flwr.clients.validation import ValidationMod
 
 
 def parity_mods(
@@ -18,10 +19,11 @@ def parity_mods(
     inner: Sequence[Mod] = (),
     numpy_client: bool = True,
 ) -> list[Mod]:
-    """Return guard, signing, identity, ``inner`` and the NumPyClient adapter, outermost first.
+    """Return guard, signing, identity, validation, ``inner`` and adapter, outermost first.
 
     - The guard is outside, so that no other mod's error text leaves the client.
     - Signing sees the reply as it leaves.
+    - Validation answers validators' requests with the client's own evaluation.
     - ``inner`` (attacks, privacy) sees messages of the new API and is signed.
     - The adapter is last, next to the ``client_fn``. An app made of functions has none:
       ``numpy_client=False``, and :func:`~parity_flwr.clients.identity.identify` beside it.
@@ -34,4 +36,4 @@ def parity_mods(
     """
     signing: list[Mod] = [] if signer is None else [SigningMod(signer)]
     adapter: list[Mod] = [numpy_client_mod] if numpy_client else []
-    return [guard_mod, *signing, identity_mod, *inner, *adapter]
+    return [guard_mod, *signing, identity_mod, ValidationMod(signer), *inner, *adapter]

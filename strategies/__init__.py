@@ -5,6 +5,7 @@
 """
 
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
+from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.identity import IdentitySource, NodeKeyIdentity, PartitionIdentity
@@ -21,6 +22,7 @@ __all__ = [
     "Passed",
     "Refused",
     "Reputation",
+    "ReputationConsensus",
     "ReputationFedAvg",
     "Sampling",
     "ScoreFunction",

@@ -26,6 +26,10 @@ ScoreFunction = Callable[[int, Mapping[str, NDArray[Any]]], float]
 (P-4 output_quality). It must not look at what the client says about itself."""
 
 
+Qualities = Mapping[str, float]
+"""What others said of each update, in [0, 1], by identity; nobody asked, no entry."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
     """What it takes to measure a round's updates."""
@@ -35,19 +39,25 @@ class Measuring:
     state: ReputationState
     memory: Memory
     secret: bytes
-    score: ScoreFunction | None = None
 
 
 def gather_facts(
-    answers: Sequence[Answer], *, base: Arrays, round: int, measuring: Measuring
+    answers: Sequence[Answer], *, base: Arrays, qualities: Qualities, measuring: Measuring
 ) -> tuple[tuple[ReplyFacts, ...], dict[str, NDArray[np.float64]]]:
-    """Return the facts on every selected client, and the rule's memory after the round."""
+    """Return the facts on every selected client, and the rule's memory after the round.
+
+    ``qualities`` are what others said of the accepted updates, by identity.
+    """
     accepted = [answer for answer in answers if answer.verdict is Verdict.ACCEPTED]
     names = [answer.asked.identity for answer in accepted]
     models = [answer.passed.arrays for answer in accepted if answer.passed]
     measured, memory = _measure(models, names, base, measuring)
     facts = tuple(
-        _facts(answer, measured.get(answer.asked.identity), _score(answer, round, measuring))
+        _facts(
+            answer,
+            measured.get(answer.asked.identity),
+            qualities.get(answer.asked.identity),
+        )
         for answer in answers
     )
     return facts, memory
@@ -82,10 +92,25 @@ def _trust(names: Sequence[str], measuring: Measuring) -> NDArray[np.float64]:
     return np.array([client_alpha(each, state, config) for each in standings])
 
 
-def _score(answer: Answer, round: int, measuring: Measuring) -> float | None:
-    if measuring.score is None or answer.verdict is not Verdict.ACCEPTED or not answer.passed:
-        return None
-    quality = float(measuring.score(round, answer.passed.arrays))
+def score_updates(
+    accepted: Sequence[Answer], *, round: int, score: ScoreFunction
+) -> dict[str, float]:
+    """Return the server's held-out score of each accepted update, by identity.
+
+    Raises
+    ------
+    ConfigError
+        If the function returns anything but a number from 0 to 1.
+    """
+    return {
+        answer.asked.identity: _checked(score(round, answer.passed.arrays))
+        for answer in accepted
+        if answer.passed
+    }
+
+
+def _checked(value: float) -> float:
+    quality = float(value)
     if not (math.isfinite(quality) and 0 <= quality <= 1):
         raise ConfigError(
             "a score function needs to return a number from 0 to 1",

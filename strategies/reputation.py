@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from logging import INFO, WARNING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from logging import INFO
 
-import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.common import log
 from flwr.serverapp import Grid
@@ -15,31 +15,50 @@ from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.measure import NeighbourRule, Rule
 from parity_flwr.core.protocols import Journal
-from parity_flwr.core.records import ReputationState, RoundFacts, RoundRecord
+from parity_flwr.core.records import (
+    ReputationState,
+    RoundDecision,
+    RoundFacts,
+    RoundRecord,
+    Verdict,
+)
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper, plain_metrics
-from parity_flwr.strategies.evaluation import forward_evaluations, usable_evaluations
+from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
-from parity_flwr.strategies.facts import Measuring, ScoreFunction, gather_facts
+from parity_flwr.strategies.facts import (
+    Measuring,
+    Qualities,
+    ScoreFunction,
+    gather_facts,
+    score_updates,
+)
 from parity_flwr.strategies.gate import Gate
 from parity_flwr.strategies.identity import IdentitySource, Roster
-from parity_flwr.strategies.inner import FOREIGN, pin, setting
+from parity_flwr.strategies.inner import pin, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
-from parity_flwr.strategies.resumable import Resumable
 from parity_flwr.strategies.sampling import (
     Sampling,
-    choose_evaluators,
     choose_trainers,
-    wait_for_nodes,
 )
-from parity_flwr.strategies.settlement import settle_round
+from parity_flwr.strategies.settlement import Outcome, settle_round
 
-_TRAIN, _EVALUATE = 1, 2  # keep the two phases' random streams apart
+_TRAIN = 1  # this phase's own random stream
 
 
-class Reputation(Resumable):
+@dataclass(frozen=True)
+class Settled:
+    """A round's facts, what was decided about them, and the model that came of it."""
+
+    facts: RoundFacts
+    state: ReputationState
+    decision: RoundDecision
+    outcome: Outcome
+
+
+class Reputation(Evaluating):
     """Let reputation decide whom a strategy listens to, and how much (Algorithm 1).
 
     Every reply passes the gate, is measured against the others of its round, and gets a
@@ -94,25 +113,18 @@ class Reputation(Resumable):
         carried: ReputationState | None = None,
     ) -> None:
         self.config = config or TrustConfig()
-        self.sampling = sampling or Sampling.of(inner)
         self.seed = seed
         self.rule = rule or NeighbourRule(self.config.robustness)
         self.score = score
-        self._roster = Roster(identity)
         self._exchange: Exchange | None = None
-        self._evaluators: list[int] = []
         book = Bookkeeper(self.config, seed=seed, carried=carried)
-        super().__init__(book, inner=pin(inner), journal=journal)
-
-    @property
-    def state(self) -> ReputationState:
-        """Reputation after the last round."""
-        return self.book.state
-
-    @property
-    def inner(self) -> Strategy:
-        """The copy of the inner strategy that is in use, with its optimiser's state."""
-        return self._inner
+        super().__init__(
+            book,
+            inner=pin(inner),
+            journal=journal,
+            sampling=sampling or Sampling.of(inner),
+            roster=Roster(identity),
+        )
 
     def summary(self) -> None:
         """Log the configuration."""
@@ -165,26 +177,23 @@ class Reputation(Resumable):
         if self.book.baseline:
             return self._inner.aggregate_train(exchange.round, replies)
         answers = self._collect(exchange, replies)
+        accepted = [each for each in answers if each.verdict is Verdict.ACCEPTED]
         facts, memory = gather_facts(
-            answers, base=exchange.base, round=exchange.round, measuring=self._measuring()
+            answers,
+            base=exchange.base,
+            qualities=self._qualities(exchange, accepted),
+            measuring=self._measuring(),
         )
         round_facts = RoundFacts(round=exchange.round, replies=facts, actions=exchange.actions)
-        state, decision = decide(self.state, round_facts, self.config)
-        outcome = settle_round(
-            self._inner,
-            exchange,
-            answers,
-            decision,
-            weight_key=self._weight_key,
-            arrays_key=str(setting(self._inner, "arrayrecord_key", "arrays")),
-        )
+        settled = self._settle(exchange, answers, round_facts)
+        outcome = settled.outcome
         record = RoundRecord(
             round=exchange.round,
             base_hash=exchange.base_hash,
             model_hash=model_hash(outcome.model),
-            facts=round_facts,
-            decision=decision,
-            state=state,
+            facts=settled.facts,
+            decision=settled.decision,
+            state=settled.state,
             metrics=plain_metrics(outcome.metrics or {}),
             note=outcome.note,
         )
@@ -200,72 +209,26 @@ class Reputation(Resumable):
         log_round(record)
         return outcome.arrays, outcome.metrics
 
-    def configure_evaluate(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """Ask nodes that have weight to evaluate the model."""
-        connected = self._connected(grid)
-        size = self.sampling.evaluate_size(len(connected))
-        if size == 0:
-            return []
-        round_ = server_round + self.offset
-        chosen = choose_evaluators(
-            self.state,
-            connected,
-            size=size,
-            config=self.config,
-            rng=self._rng(round_, _EVALUATE),
-        )
-        asked = ask(
+    def _qualities(self, exchange: Exchange, accepted: Sequence[Answer]) -> Qualities:
+        """Return what others say of each update (P-4 output quality), by identity."""
+        if self.score is None:
+            return {}
+        return score_updates(accepted, round=exchange.round, score=self.score)
+
+    def _settle(
+        self, exchange: Exchange, answers: Sequence[Answer], facts: RoundFacts
+    ) -> Settled:
+        """Decide about the round and let the inner strategy make the next model."""
+        state, decision = decide(self.state, facts, self.config)
+        outcome = settle_round(
             self._inner,
-            grid,
-            round=round_,
-            arrays=arrays,
-            config=name_round(config, round_, self.book.run_id),
-            nodes={name: connected[name] for name in chosen},
-            train=False,
+            exchange,
+            answers,
+            decision,
+            weight_key=self._weight_key,
+            arrays_key=str(setting(self._inner, "arrayrecord_key", "arrays")),
         )
-        self._evaluators = sorted(asked.identities)
-        return asked.messages
-
-    def aggregate_evaluate(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> MetricRecord | None:
-        """Aggregate the usable evaluation replies with capped weights."""
-        usable = usable_evaluations(
-            replies, asked=self._evaluators, weight_key=self._weight_key, config=self.config
-        )
-        if not usable:
-            return None
-        copies = forward_evaluations(usable, weight_key=self._weight_key, config=self.config)
-        round_ = server_round + self.offset
-        try:
-            metrics = self._inner.aggregate_evaluate(round_, copies)
-        except FOREIGN as error:
-            log(WARNING, "aggregate_evaluate: the inner strategy failed: %s", error)
-            return None
-        self.book.evaluate(round_, "clients", metrics or {})
-        return metrics
-
-    @property
-    def _weight_key(self) -> str:
-        return str(setting(self._inner, "weighted_by_key", "num-examples"))
-
-    def _connected(self, grid: Grid) -> dict[str, int]:
-        """Return the node of each connected identity, once there are enough of them."""
-        nodes = wait_for_nodes(
-            grid,
-            least=self.sampling.least_connected,
-            timeout_s=self.sampling.node_timeout_s,
-        )
-        self._roster.update(grid, nodes)
-        return self._roster.connected(nodes)
-
-    def _rng(self, round: int, phase: int) -> np.random.Generator:
-        """Return the round's own random stream: no state to carry, or to lose in a crash."""
-        if self.seed is None:
-            return np.random.default_rng()
-        return np.random.default_rng([abs(self.seed), round, phase])
+        return Settled(facts, state, decision, outcome)
 
     def _collect(self, exchange: Exchange, replies: Iterable[Message]) -> list[Answer]:
         gate = Gate(exchange.base, weight_key=self._weight_key, config=self.config.gate)
@@ -280,5 +243,4 @@ class Reputation(Resumable):
             state=self.state,
             memory=self.book.memory,
             secret=self.book.secret,
-            score=self.score,
         )

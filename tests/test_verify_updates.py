@@ -67,7 +67,7 @@ def played(path: Path, num_rounds: int = 3) -> RunFolder:
             memory=memory,
             secret=SECRET,
         )
-        facts, memory = gather_facts(answers, base=base, round=number, measuring=measuring)
+        facts, memory = gather_facts(answers, base=base, qualities={}, measuring=measuring)
         round_facts = RoundFacts(round=number, replies=facts)
         state, decision = decide(state, round_facts, CONFIG)
         weighed = [

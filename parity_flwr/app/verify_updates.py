@@ -127,7 +127,7 @@ class UpdatesCheck:
             for reply, model in zip(accepted, models, strict=True)
         ]
         again, self._memory = gather_facts(
-            answers, base=base, round=record.round, measuring=self._measuring()
+            answers, base=base, qualities={}, measuring=self._measuring()
         )
         for reply, measured in zip(accepted, again, strict=True):
             for name, old, new in _figures(reply, measured):

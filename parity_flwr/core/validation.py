@@ -7,6 +7,7 @@ model stays. Serving is the one social event of P-11 that a federation records.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,6 +26,9 @@ from parity_flwr.core.reputation import settle, standing_of
 
 MILLION = 1_000_000
 
+WORST_RISE = 1_000_000 * MILLION
+"""What a loss that is not finite any more counts as, and the most that any rise does."""
+
 _VOTES = frozenset(vote.value for vote in Vote)  # anything else is no ballot
 
 
@@ -37,6 +41,23 @@ def millionths(value: float) -> int:
     (-250000, 650000000)
     """
     return round(value * MILLION)
+
+
+def loss_rise(before: float, after: float) -> int | None:
+    """Return by how much a loss rose, in millionths; None if nobody can say.
+
+    Examples
+    --------
+    >>> loss_rise(1.0, 0.5), loss_rise(1.0, float("nan")) == WORST_RISE
+    (-500000, True)
+    >>> loss_rise(float("inf"), 1.0)
+    """
+    if not math.isfinite(before):
+        return None
+    if not math.isfinite(after):
+        return WORST_RISE
+    bound = WORST_RISE / MILLION
+    return millionths(min(max(after - before, -bound), bound))
 
 
 def validate(
