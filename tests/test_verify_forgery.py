@@ -23,6 +23,7 @@ from parity_flwr.app.checkpoint import write_model
 from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.verify import verify
 from parity_flwr.core.records import ReputationState, RoundFacts, Verdict
+from parity_flwr.core.reputation import newcomer
 from parity_flwr.core.rounds import decide
 from parity_flwr.core.signatures import Ed25519Signer, update_payload
 
@@ -105,11 +106,15 @@ def test_damaged_and_missing_files_are_named(run: RunFolder) -> None:
     assert "round-00003.npz is missing" in failures(verify(run))["model files"]
 
 
-def signed_run(path: Path, *, key: Ed25519Signer, signer: Ed25519Signer) -> RunFolder:
+def signed_run(
+    path: Path, *, key: Ed25519Signer, signer: Ed25519Signer, bound: str = ""
+) -> RunFolder:
     """Return a run of one round in which one reply carries a signature."""
     journal = journal_in(path)
-    journal.begin(header())
-    whole = record(1, ReputationState())
+    alice = replace(newcomer(CONFIG.reputation), public_key=bound)
+    before = ReputationState(standings={"alice": alice} if bound else {})
+    journal.begin(replace(header(), initial_state=before))
+    whole = record(1, before)
     reply = replace(whole.facts.replies[1], public_key=key.public_key.hex())
     payload = update_payload(
         run_id=journal.run_id,
@@ -122,7 +127,7 @@ def signed_run(path: Path, *, key: Ed25519Signer, signer: Ed25519Signer) -> RunF
     forged = replace(reply, identity="zed", verdict=Verdict.QUARANTINED, signature="00" * 64)
     replies = (whole.facts.replies[0], reply, *whole.facts.replies[2:], forged)
     facts = RoundFacts(round=1, replies=replies)
-    state, decision = decide(ReputationState(), facts, CONFIG)
+    state, decision = decide(before, facts, CONFIG)
     journal.commit(replace(whole, facts=facts, decision=decision, state=state), checkpoint(1))
     return journal.folder
 
@@ -134,3 +139,12 @@ def test_signatures_are_checked_where_the_reply_was_accepted(tmp_path: Path) -> 
     assert {line.name: line.detail for line in good.lines}["signatures"] == "1 signatures valid"
     bad = verify(signed_run(tmp_path / "bad", key=key, signer=other))
     assert "round 1, 'alice'" in failures(bad)["signatures"]
+
+
+def test_a_valid_signature_of_another_key_than_the_identitys_is_named(tmp_path: Path) -> None:
+    key, other = Ed25519Signer.from_seed(bytes(32)), Ed25519Signer.from_seed(bytes([1] * 32))
+    own = verify(signed_run(tmp_path / "own", key=key, signer=key, bound=key.public_key.hex()))
+    assert own.ok
+    run = signed_run(tmp_path / "other", key=key, signer=key, bound=other.public_key.hex())
+    found = failures(verify(run))["signatures"]
+    assert found == "round 1, 'alice': not signed by the identity's key"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from parity_flwr.app.journal.agreement import differences
 from parity_flwr.app.journal.chain import Entry, Record
 from parity_flwr.app.verify_checks import Findings, Line
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.records import (
+    BallotFacts,
     ReplyFacts,
     ReputationState,
     RoundRecord,
@@ -15,8 +19,11 @@ from parity_flwr.core.records import (
     Verdict,
 )
 from parity_flwr.core.rounds import decide
-from parity_flwr.core.signatures import update_payload, verify
+from parity_flwr.core.signatures import ballot_payload, update_payload, verify
 from parity_flwr.errors import ParityError
+
+Signed = ReplyFacts | BallotFacts
+Payload = Callable[[], bytes]
 
 _SIGNED = frozenset({Verdict.ACCEPTED, Verdict.ABSTAINED})
 
@@ -64,7 +71,9 @@ class DecisionCheck:
 
 
 class SignatureCheck:
-    """Every accepted reply that carries a signature carries a valid one.
+    """Every accepted reply and ballot is signed by the key that its identity is bound to.
+
+    Identities that never signed are not checked.
 
     Parameters
     ----------
@@ -81,25 +90,49 @@ class SignatureCheck:
         if not isinstance(record, RoundRecord):
             return
         for reply in record.facts.replies:
-            if reply.signature and reply.verdict in _SIGNED:
-                self._findings.require(
-                    self._holds(record, reply),
-                    f"round {record.round}, {reply.identity!r:.60}: the signature is not valid",
-                )
+            if reply.verdict in _SIGNED:
+                self._require(record, reply, partial(self._reply_payload, record, reply))
+        for ballot in record.facts.ballots:
+            if ballot.vote:
+                self._require(record, ballot, partial(self._ballot_payload, record, ballot))
 
-    def _holds(self, record: RoundRecord, reply: ReplyFacts) -> bool:
+    def _require(self, record: RoundRecord, signed: Signed, payload: Payload) -> None:
+        standing = record.state.standings.get(signed.identity)
+        bound = standing.public_key if standing else ""
+        if not signed.signature and not bound:
+            return
+        where = f"round {record.round}, {signed.identity!r:.60}"
+        if bound and signed.public_key != bound:
+            self._findings.require(False, f"{where}: not signed by the identity's key")
+            return
+        held = self._holds(signed, payload)
+        self._findings.require(held, f"{where}: the signature is not valid")
+
+    def _holds(self, signed: Signed, payload: Payload) -> bool:
         try:
-            payload = update_payload(
-                run_id=self._run_id,
-                round=record.round,
-                base_hash=record.base_hash,
-                update_hash=reply.update_hash,
-                num_examples=reply.num_examples or 0,
-            )
-            key, signature = bytes.fromhex(reply.public_key), bytes.fromhex(reply.signature)
+            message = payload()
+            key, signature = bytes.fromhex(signed.public_key), bytes.fromhex(signed.signature)
         except (ParityError, ValueError):
             return False
-        return verify(key, payload, signature)
+        return verify(key, message, signature)
+
+    def _reply_payload(self, record: RoundRecord, reply: ReplyFacts) -> bytes:
+        return update_payload(
+            run_id=self._run_id,
+            round=record.round,
+            base_hash=record.base_hash,
+            update_hash=reply.update_hash,
+            num_examples=reply.num_examples or 0,
+        )
+
+    def _ballot_payload(self, record: RoundRecord, ballot: BallotFacts) -> bytes:
+        return ballot_payload(
+            run_id=self._run_id,
+            round=record.round,
+            candidate_hash=record.facts.candidate_hash,
+            vote=ballot.vote,
+            loss_rise=ballot.loss_rise,
+        )
 
     def line(self) -> Line:
         """Return the outcome."""
