@@ -66,6 +66,25 @@ def norms(rows: Rows) -> NDArray[np.float64]:
     return np.sqrt(total)
 
 
+def products(rows: Rows, row: int) -> NDArray[np.float64]:
+    """Return every row's inner product with one of them, float64, shape (n,).
+
+    Examples
+    --------
+    >>> from parity_flwr.core.rows import MatrixRows
+    >>> products(MatrixRows(np.array([[3.0, 4.0], [1.0, -1.0]])), 0).tolist()
+    [25.0, -1.0]
+    """
+    total = np.zeros(rows.n)
+    for block in blocks(rows):
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = block @ block[row]
+        if not np.isfinite(part).all():  # beyond float32, as in _gram
+            part = block.astype(np.float64) @ block[row].astype(np.float64)
+        total += part
+    return total
+
+
 def _measure(
     squared: NDArray[np.float64],
     doubtful: NDArray[np.bool_],
