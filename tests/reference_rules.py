@@ -61,7 +61,7 @@ def nearest_neighbour_mixing(points: Matrix, *, f: int) -> Matrix:
 
 
 def bulyan(points: Matrix, weights: Sequence[float], *, f: int) -> Matrix:
-    left, chosen = list(range(len(points))), []
+    left, chosen = list(range(len(points))), list[int]()
     while len(chosen) < len(points) - 2 * f:
         chosen.append(left.pop(by_krum(points[left], f)[0]))
     result = []
