@@ -35,7 +35,8 @@ def first_rounds(excluded: Sequence[NDArray[np.bool_]]) -> list[int | None]:
     [2, None]
     """
     history = np.stack(excluded)
-    ever, first = history.any(axis=0), history.argmax(axis=0)
+    ever = np.asarray(history.any(axis=0), np.bool_)
+    first = history.argmax(axis=0)
     return [int(first[k]) + 1 if ever[k] else None for k in range(history.shape[1])]
 
 
