@@ -1,4 +1,4 @@
-"""Contenders that average: FedAvg, the oracle, FLTrust, and P-5 with P-6 alone."""
+"""Contenders that average: FedAvg, the oracle, and P-5 with P-6 alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parity_flwr.app.compare.contender import (
     weighted,
 )
 from parity_flwr.core.config import RobustnessConfig, WeightConfig
-from parity_flwr.core.distances import norms, squared_distances
+from parity_flwr.core.distances import squared_distances
 from parity_flwr.core.robustness import neighbour_distance, penalty
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.weights import cap_examples
@@ -49,22 +49,8 @@ def robust_downweighting(setting: Setting) -> Contender:
     return aggregate
 
 
-def fltrust(setting: Setting) -> Contender:
-    """Cao et al. 2021: every update scaled to the root update and weighted by its cosine."""
-
-    def aggregate(submissions: Submissions) -> Judgement:
-        root = submissions.root_update()
-        length = float(np.linalg.norm(root))
-        lengths = np.maximum(norms(MatrixRows(submissions.updates)), 1e-12)
-        along = (submissions.updates @ root).astype(np.float64)
-        trust = np.maximum(along / (lengths * max(length, 1e-12)), 0.0)
-        return _mean(submissions, trust, scale=length / lengths)
-
-    return aggregate
-
-
-def _mean(submissions: Submissions, weights: Values, scale: Values | None = None) -> Judgement:
-    """Return the weighted mean of the (rescaled) updates; no weight, no change."""
+def _mean(submissions: Submissions, weights: Values) -> Judgement:
+    """Return the weighted mean of the updates; no weight, no change."""
     total = float(weights.sum())
     shares = weights / total if total > 0 else np.zeros(len(weights))
-    return Judgement(weighted(submissions, shares if scale is None else shares * scale))
+    return Judgement(weighted(submissions, shares))

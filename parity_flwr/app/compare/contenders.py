@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from parity_flwr.app.compare import single_shot as rules
-from parity_flwr.app.compare.averaging import fedavg, fltrust, oracle, robust_downweighting
+from parity_flwr.app.compare.averaging import fedavg, oracle, robust_downweighting
 from parity_flwr.app.compare.contender import Recipe
 from parity_flwr.app.compare.reputation import paper, reputation
 
@@ -21,14 +21,14 @@ CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
         "fedavg": fedavg,
         "paper": paper,
         "robust_downweighting": robust_downweighting,
-        "krum": rules.single_shot(rules.krum),
-        "multi_krum": rules.single_shot(rules.multi_krum),
-        "median": rules.single_shot(rules.median),
-        "trimmed_mean": rules.single_shot(rules.trimmed_mean),
-        "geometric_median": rules.single_shot(rules.geometric),
+        "krum": rules.krum,
+        "multi_krum": rules.multi_krum,
+        "median": rules.median,
+        "trimmed_mean": rules.trimmed_mean,
+        "geometric_median": rules.geometric_median,
         "centred_clipping": rules.centred_clipping,
-        "nnm_trimmed_mean": rules.single_shot(rules.nnm_trimmed_mean),
-        "fltrust": fltrust,
+        "nnm_trimmed_mean": rules.nnm_trimmed_mean,
+        "fltrust": rules.fltrust,
     }
 )
 """Name -> recipe; "fltrust" alone is given the root examples."""
