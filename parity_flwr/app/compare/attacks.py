@@ -30,7 +30,7 @@ def honest(scene: Scene) -> Matrix:
 
 def sign_flip(scene: Scene) -> Matrix:
     """Send -4 times the honest update."""
-    return np.float32(-FLIP_SCALE) * scene.own
+    return np.asarray(np.float32(-FLIP_SCALE) * scene.own, np.float32)
 
 
 def noise(scene: Scene) -> Matrix:
@@ -38,7 +38,7 @@ def noise(scene: Scene) -> Matrix:
     lengths = np.linalg.norm(scene.own, axis=1, keepdims=True)
     directions = scene.noise()
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return np.asarray(np.float32(NOISE_RATIO) * lengths * directions)
+    return np.asarray(np.float32(NOISE_RATIO) * lengths * directions, np.float32)
 
 
 def alie(scene: Scene) -> Matrix:
@@ -50,7 +50,7 @@ def alie_noise(scene: Scene) -> Matrix:
     """ALIE under honest-looking noise, so that no two attackers are alike."""
     spread = scene.deviation
     shifted = scene.mean - np.float32(1.2) * spread
-    return np.asarray(shifted + np.float32(0.7) * spread * scene.noise())
+    return np.asarray(shifted + np.float32(0.7) * spread * scene.noise(), np.float32)
 
 
 def ipm(scene: Scene) -> Matrix:
@@ -61,7 +61,8 @@ def ipm(scene: Scene) -> Matrix:
 def loud_pairs(scene: Scene) -> Matrix:
     """Identical pairs: -5 times the mean and an offset of the pair's own."""
     offset = np.float32(0.5 * scene.norm)
-    return _paired(scene, lambda pair: np.float32(-5) * scene.mean + offset * pair)
+    loud = np.float32(-5) * scene.mean
+    return _paired(scene, lambda pair: np.asarray(loud + offset * pair, np.float32))
 
 
 def quiet_pairs(scene: Scene) -> Matrix:
@@ -70,7 +71,7 @@ def quiet_pairs(scene: Scene) -> Matrix:
 
     def craft(pair: Matrix) -> Matrix:
         vector = against + np.float32(0.3) * pair
-        return np.asarray(vector * np.float32(scene.norm / np.linalg.norm(vector)))
+        return np.asarray(vector * np.float32(scene.norm / np.linalg.norm(vector)), np.float32)
 
     return _paired(scene, craft)
 
@@ -79,7 +80,7 @@ def disguise(scene: Scene) -> Matrix:
     """-3 times the mean, each with the residual of another honest client."""
     rng = np.random.default_rng([scene.seed, scene.round])
     chosen = rng.choice(len(scene.honest), len(scene.attackers), replace=True)
-    return np.asarray(scene.honest[chosen] - np.float32(4) * scene.mean)
+    return np.asarray(scene.honest[chosen] - np.float32(4) * scene.mean, np.float32)
 
 
 def min_max(scene: Scene) -> Matrix:
@@ -122,7 +123,7 @@ def on_off_start(rounds: int) -> int:
 
 def free_rider(scene: Scene) -> Matrix:
     """Send noise of a tenth of the honest length instead of work."""
-    return np.float32(free_rider_noise(scene)) * scene.noise()
+    return np.asarray(np.float32(free_rider_noise(scene)) * scene.noise(), np.float32)
 
 
 def free_rider_noise(scene: Scene) -> float:
@@ -132,17 +133,17 @@ def free_rider_noise(scene: Scene) -> float:
 
 def drift_3(scene: Scene) -> Matrix:
     """White-box drift: the own honest update and -3 times the mean."""
-    return np.asarray(scene.own - np.float32(3) * scene.mean)
+    return np.asarray(scene.own - np.float32(3) * scene.mean, np.float32)
 
 
 def drift_1_5(scene: Scene) -> Matrix:
     """White-box drift: the own honest update and -1.5 times the mean."""
-    return np.asarray(scene.own - np.float32(1.5) * scene.mean)
+    return np.asarray(scene.own - np.float32(1.5) * scene.mean, np.float32)
 
 
 def drift_deviation(scene: Scene) -> Matrix:
     """White-box drift: the own honest update less one deviation."""
-    return np.asarray(scene.own - scene.deviation)
+    return np.asarray(scene.own - scene.deviation, np.float32)
 
 
 def _paired(scene: Scene, craft: Callable[[Matrix], Matrix]) -> Matrix:

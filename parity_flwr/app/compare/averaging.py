@@ -32,7 +32,7 @@ def oracle(setting: Setting) -> Contender:
     """FedAvg over the honest clients alone: what a perfect detector would reach."""
 
     def aggregate(submissions: Submissions) -> Judgement:
-        return _mean(submissions, submissions.examples * ~setting.attackers.astype(bool))
+        return _mean(submissions, np.where(setting.attackers, 0.0, submissions.examples))
 
     return aggregate
 

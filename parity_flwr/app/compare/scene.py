@@ -61,9 +61,9 @@ class Scene:
         """The median norm of the honest updates."""
         return float(np.median(np.linalg.norm(self.honest, axis=1)))
 
-    def repeated(self, vector: Matrix) -> Matrix:
+    def repeated(self, vector: NDArray[np.floating]) -> Matrix:
         """Return the vector once for each attacker, shape (f, d)."""
-        return np.tile(vector, (len(self.attackers), 1))
+        return np.tile(np.asarray(vector, np.float32), (len(self.attackers), 1))
 
     def noise(self) -> Matrix:
         """Return standard normal rows, shape (f, d), each from (seed, round, client)."""
@@ -72,7 +72,7 @@ class Scene:
     def shared_noise(self, group: int) -> Matrix:
         """Return a direction of length 1 that a group of attackers agreed on."""
         vector = self._normal(len(self.updates) + group)
-        return np.asarray(vector / np.linalg.norm(vector))
+        return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
     def _normal(self, stream: int) -> Matrix:
         rng = np.random.default_rng([self.seed, self.round, stream])

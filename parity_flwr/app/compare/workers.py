@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from parity_flwr.app.compare.data import Samples, load_samples
@@ -18,7 +19,9 @@ from parity_flwr.app.compare.task import Federation, Task, build_task
 from parity_flwr.app.environment import exported
 from parity_flwr.errors import RunError
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD: Mapping[str, str] = MappingProxyType(
+    {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+)
 
 
 def run_cells(plan: Plan, cells: Sequence[Cell], *, jobs: int) -> Iterator[tuple[Cell, Any]]:
