@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 
 pytest.importorskip("torch")
 
+from parity_flwr.app.compare.contender import Setting, Submissions
+from parity_flwr.app.compare.contenders import CONTENDERS
 from parity_flwr.app.compare.data import Samples
 from parity_flwr.app.compare.perceptron import Perceptron
+from parity_flwr.app.compare.reputation import (
+    PAPER_LAMBDA,
+    PAPER_TAU,
+    Reputable,
+    paper_config,
+)
 from parity_flwr.app.compare.simulation import Run, simulate
 from parity_flwr.app.compare.task import Federation, Task, build_task
 from parity_flwr.app.compare.training import train_together
@@ -203,3 +211,32 @@ def test_the_oracle_is_fedavg_without_the_attackers() -> None:
     shares = made.examples[honest] / made.examples[honest].sum()
     oracle.step(1)
     np.testing.assert_allclose(oracle.model - made.start, shares @ updates[honest], atol=1e-6)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.45])
+@pytest.mark.parametrize("strategy", CONTENDERS)
+def test_every_contender_runs(strategy: str, fraction: float) -> None:
+    short = task("iid", federation=replace(SMALL, rounds=2))
+    outcome = simulate(short, strategy=strategy, attack="alie_noise", fraction=fraction)
+    assert 0 < outcome.accuracy <= 1
+    assert len(outcome.attackers) == round(8 * fraction)
+
+
+def test_the_paper_s_equations_never_exclude_anybody() -> None:
+    outcome = simulate(task(), strategy="paper", attack="sign_flip", fraction=0.25)
+    assert outcome.fell == (None, None)
+    assert outcome.honest_excluded_ever == ()
+
+
+def test_the_papers_penalty_is_absolute_and_looks_at_the_nearest_other_one() -> None:
+    # Eq. 6: exp(-lambda max(0, rho - tau)), here seen in the decayed mean of soundness.
+    config = paper_config()
+    updates = np.array([[0, 0], [0.1, 0], [0, 0.1], [0.1, 0.1], [0, 2.65]], np.float32)
+    contender = Reputable(Setting(5, 1, 0, np.zeros(5, bool)), config)
+    examples = np.full(5, 10)
+    contender(Submissions(1, updates, examples, lambda: updates[0]))
+    rho = 2.55  # of the last one, to (0, 0.1)
+    penalty = np.exp(-PAPER_LAMBDA * (rho - PAPER_TAU))
+    standings = contender.state.standings
+    assert standings["client-0"].success == 1.0
+    np.testing.assert_allclose(standings["client-4"].success, 0.9 + 0.1 * penalty, rtol=1e-5)

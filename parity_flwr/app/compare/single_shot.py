@@ -35,7 +35,7 @@ class SingleShot:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RuleRecipe:
     """Make a rule for n clients of whom f are assumed to be Byzantine.
 
     Parameters
@@ -56,13 +56,13 @@ class Recipe:
         return SingleShot(self.make(max(0, min(setting.assumed, most))))
 
 
-krum = Recipe(lambda f: rules.Krum(byzantine=f), more=3)
-multi_krum = Recipe(lambda f: rules.MultiKrum(byzantine=f), more=3)
-median = Recipe(lambda f: rules.CoordinateMedian())
-trimmed_mean = Recipe(lambda f: rules.TrimmedMean(byzantine=f))
-geometric_median = Recipe(lambda f: rules.GeometricMedian())
-centred_clipping = Recipe(lambda f: rules.CentredClipping())
-nnm_trimmed_mean = Recipe(
+krum = RuleRecipe(lambda f: rules.Krum(byzantine=f), more=3)
+multi_krum = RuleRecipe(lambda f: rules.MultiKrum(byzantine=f), more=3)
+median = RuleRecipe(lambda f: rules.CoordinateMedian())
+trimmed_mean = RuleRecipe(lambda f: rules.TrimmedMean(byzantine=f))
+geometric_median = RuleRecipe(lambda f: rules.GeometricMedian())
+centred_clipping = RuleRecipe(lambda f: rules.CentredClipping())
+nnm_trimmed_mean = RuleRecipe(
     lambda f: rules.NearestNeighbourMixing(inner=rules.TrimmedMean(byzantine=f), byzantine=f)
 )
 
