@@ -46,12 +46,13 @@ def smoke(data: Path | None) -> Plan:
 def paper_table_2(data: Path | None) -> Plan:
     """Return the paper's table 2: MNIST, 0 to 30 % attackers, its columns and ours.
 
-    The paper names neither the attack nor the division: here it is sign flip on Dirichlet
-    0.5, the same for everybody.
+    The paper names neither the attack nor the division nor the rounds: here they are sign
+    flip, Dirichlet 0.5 and 100, the same for everybody. (After 60 rounds FedAvg has 93.2 %
+    without attackers, after 100 it has 94.3 %; the paper's has 92.3 %.)
     """
     return Plan(
         name="paper-table-2",
-        federation=Federation(dataset="mnist"),
+        federation=Federation(dataset="mnist", rounds=100),
         strategies=dict.fromkeys(PRINTED, MANY),
         attacks=(NONE, "sign_flip"),
         fractions=(0.0, 0.1, 0.2, 0.3),
