@@ -19,6 +19,7 @@ FOREIGN = (AppExitException, ArithmeticError, ValueError, TypeError, LookupError
 """What a strategy that is not ours may raise while it aggregates: the round goes on."""
 
 _FRACTIONS = ("fraction_train", "fraction_evaluate")
+_NESTED = "nested"  # a guard inside another gets shares for n_k and need not check again
 _MINIMUMS = ("min_train_nodes", "min_evaluate_nodes", "min_available_nodes")
 
 
@@ -45,6 +46,8 @@ def pin(inner: Strategy) -> Strategy:
         for name in names:
             if hasattr(pinned, name):
                 setattr(pinned, name, value)
+    if hasattr(pinned, _NESTED):
+        setattr(pinned, _NESTED, True)
     for name, each in wrapped(pinned).items():
         setattr(pinned, name, pin(each))
     return pinned

@@ -74,7 +74,7 @@ class Intake:
         behalf, to the node whose message it answers. Replies of nodes that were not asked
         are dropped.
         """
-        by_node = _attribute(asked, replies)
+        by_node = attribute(asked, replies)
         answers = [self._answer(each, by_node.get(each.node_id, [])) for each in asked]
         return sorted(answers, key=lambda answer: answer.asked.identity)
 
@@ -144,9 +144,10 @@ def _refuse(asked: Asked, refused: Refused) -> Answer:
     return Answer(asked, Verdict.QUARANTINED, refused.reason, refused.fault)
 
 
-def _attribute(
+def attribute(
     asked: Sequence[Asked], replies: Iterable[Message]
 ) -> Mapping[int, Sequence[Message]]:
+    """Return the replies of each node that was asked, errors by the message they answer."""
     nodes = {each.node_id for each in asked}
     by_message = {each.message_id: each.node_id for each in asked if each.message_id}
     found: dict[int, list[Message]] = defaultdict(list)

@@ -52,6 +52,12 @@ def settle_round(
         return stays
     replies, weights = _weighted(exchange, answers, decision)
     copies = forward(replies, weights, weight_key=weight_key, arrays_key=arrays_key)
+    return aggregate_copies(inner, exchange, copies)
+
+
+def aggregate_copies(inner: Strategy, exchange: Exchange, copies: Sequence[Message]) -> Outcome:
+    """Return the inner strategy's model of its copies, or the one that was sent."""
+    stays = Outcome(exchange.base, exchange.record)
     before = Snapshot.of(inner)
     outcome = _aggregate(inner, exchange, copies)
     if isinstance(outcome, str):

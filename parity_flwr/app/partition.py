@@ -29,7 +29,7 @@ def iid(labels: NDArray[np.int64], *, parts: int, rng: np.random.Generator) -> P
         The indices of each client, ascending; together a partition of range(n). Sizes
         differ by at most 1.
     """
-    _require_parts(parts, len(labels))
+    require_parts(parts, len(labels))
     shuffled = rng.permutation(len(labels))
     return tuple(np.sort(part) for part in np.array_split(shuffled, parts))
 
@@ -70,8 +70,8 @@ def dirichlet(
     ConfigError
         If an argument is out of range, or no draw of 10 000 reaches ``min_size``.
     """
-    _require_parts(parts, len(labels))
-    _require_dirichlet(len(labels), parts=parts, alpha=alpha, min_size=min_size)
+    require_parts(parts, len(labels))
+    require_dirichlet(len(labels), parts=parts, alpha=alpha, min_size=min_size)
     for _ in range(MAX_DRAWS):
         drawn = _draw(labels, parts=parts, alpha=alpha, rng=rng)
         if min(map(len, drawn)) >= min_size:
@@ -96,7 +96,8 @@ def _draw(
     return tuple(np.sort(np.concatenate(piece)) for piece in pieces)
 
 
-def _require_parts(parts: int, examples: int) -> None:
+def require_parts(parts: int, examples: int) -> None:
+    """Refuse a number of clients that the examples do not go round."""
     if not 1 <= parts <= examples:
         raise ConfigError(
             f"{examples} examples can be divided among 1 to {examples} clients",
@@ -105,7 +106,8 @@ def _require_parts(parts: int, examples: int) -> None:
         )
 
 
-def _require_dirichlet(examples: int, *, parts: int, alpha: float, min_size: int) -> None:
+def require_dirichlet(examples: int, *, parts: int, alpha: float, min_size: int) -> None:
+    """Refuse a concentration that is not above 0, and a least size that is too large."""
     if not 0 < alpha < float("inf"):
         raise ConfigError(
             "alpha needs a number above 0", came=f"{alpha}", action="change alpha"

@@ -107,6 +107,7 @@ class RobustnessConfig:
     spread_floor: float = 0.15  # MAD' is at least this share of the median
     deviation_spreads: float = 3.0  # P-4 decided: (dist - median)/(3 MAD')
     deviation_floor: float = 0.3  # the same floor for distances to the centre
+    exact_replies: int = 32  # up to so many are compared exactly, more by their sketches
     min_replies: int = 4  # fewer: capped weighted mean, and the journal says so
     sketch_size: int = 2048  # numbers that remember a client's updates; 0 = no memory
     sketch_decay: float = 0.9
@@ -125,6 +126,7 @@ class RobustnessConfig:
         for name in ("tau_spreads", "rate_spreads", "deviation_spreads"):
             _require_range(name, getattr(self, name), 0, 1e6)
         _require_range("spread_floor", self.spread_floor, 0, 1)
+        _require_range("exact_replies", self.exact_replies, 0, 1_000_000)
         _require_range("min_replies", self.min_replies, 2, 1_000_000)
         _require_range("sketch_size", self.sketch_size, 0, 1 << 20)
         _require_range("sketch_decay", self.sketch_decay, 0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from parity_flwr.core.rows import Rows, blocks
 
 _CANCELLED = 1e-2  # below this share of the norms a difference of them has lost its digits
+_row_products: Callable[[Any, Any], Any] = getattr(
+    np, "vecdot", lambda a, b: np.einsum("ij,ij->i", a, b)
+)  # numpy 2's is three times faster
 _SWEEPS = 40  # float32 spans 10^76: no more scales than this nest in each other
 
 
@@ -39,20 +42,21 @@ def squared_distances(rows: Rows) -> NDArray[np.float64]:
     >>> squared_distances(MatrixRows(np.array([[0.0, 0.0], [3.0, 4.0]]))).tolist()
     [[0.0, 25.0], [25.0, 0.0]]
     """
-    squared = np.zeros((rows.n, rows.n))
-    doubtful = ~np.eye(rows.n, dtype=bool)
-    groups = [np.arange(rows.n)] if rows.n else []
+    if rows.n == 0:
+        return np.zeros((0, 0))
+    everybody = np.arange(rows.n)
+    squared, doubtful = _distances(_centred_grams(rows, [everybody])[0])
     for _ in range(_SWEEPS):
-        for group, gram in zip(groups, _centred_grams(rows, groups), strict=True):
-            _measure(squared, doubtful, group, gram)
         groups = list(_neighbourhoods(doubtful))
         if not groups:
             break
+        for group, gram in zip(groups, _centred_grams(rows, groups), strict=True):
+            _measure(squared, doubtful, group, gram)
     return squared
 
 
 def norms(rows: Rows) -> NDArray[np.float64]:
-    """Return the Euclidean norm of every row, float64, shape (n,), summed in float64.
+    """Return the Euclidean norm of every row, float64, shape (n,), to about 6 digits.
 
     Examples
     --------
@@ -62,8 +66,41 @@ def norms(rows: Rows) -> NDArray[np.float64]:
     """
     total = np.zeros(rows.n)
     for block in blocks(rows):
-        total += np.einsum("ij,ij->i", block, block, dtype=np.float64)
+        total += squared_lengths(block)
     return np.sqrt(total)
+
+
+def squared_lengths(block: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return ||x_k||^2 of a block's rows, float64, shape (n,).
+
+    One block is summed in float32 (squares do not cancel), what overflows in float64.
+    """
+    with np.errstate(over="ignore"):
+        squares = np.asarray(_row_products(block, block), np.float64)
+    far = ~np.isfinite(squares)
+    if far.any():
+        wide = block[far].astype(np.float64)
+        squares[far] = np.einsum("ij,ij->i", wide, wide)
+    return squares
+
+
+def products(rows: Rows, row: int) -> NDArray[np.float64]:
+    """Return every row's inner product with one of them, float64, shape (n,).
+
+    Examples
+    --------
+    >>> from parity_flwr.core.rows import MatrixRows
+    >>> products(MatrixRows(np.array([[3.0, 4.0], [1.0, -1.0]])), 0).tolist()
+    [25.0, -1.0]
+    """
+    total = np.zeros(rows.n)
+    for block in blocks(rows):
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = block @ block[row]
+        if not np.isfinite(part).all():  # beyond float32, as in _gram
+            part = block.astype(np.float64) @ block[row].astype(np.float64)
+        total += part
+    return total
 
 
 def _measure(
@@ -74,12 +111,24 @@ def _measure(
 ) -> None:
     """Enter a group's distances where they were doubtful, and say which ones still are."""
     at = np.ix_(group, group)
-    norm = np.diagonal(gram)
-    scale = norm[:, None] + norm[None, :]
-    distance = np.maximum(scale - (gram + gram.T), 0.0)
+    distance, cancelled = _distances(gram)
     known = ~doubtful[at]
     squared[at] = np.where(known, squared[at], distance)
-    doubtful[at] = ~known & (distance < _CANCELLED * scale)
+    doubtful[at] = ~known & cancelled
+
+
+def _distances(gram: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return all squared distances by inner products, and which of them lost their digits."""
+    norm = np.diagonal(gram)
+    scale = np.add.outer(norm, norm)
+    distance = scale - gram
+    distance -= gram.T
+    np.maximum(distance, 0.0, out=distance)
+    np.fill_diagonal(distance, 0.0)
+    scale *= _CANCELLED
+    cancelled = distance < scale
+    np.fill_diagonal(cancelled, False)
+    return distance, cancelled
 
 
 def _neighbourhoods(doubtful: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:

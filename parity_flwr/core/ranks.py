@@ -13,9 +13,23 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.rows import Rows, blocks
-
 _DOMAIN = b"parity-flwr/ranks/1\x00"
+_RANKED = 1 << 19  # numbers that are sorted in a round
+_FEWEST_RANKED = 512
+
+
+def ranked_count(n: int, most: int) -> int:
+    """Return in how many parameters n updates are ranked: at most ``most``.
+
+    From 128 updates on fewer, so that the sort does not grow with n; 512 still tell a
+    balance of 0.2 from chance, whose standard deviation there is 0.03.
+
+    Examples
+    --------
+    >>> ranked_count(100, 4096), ranked_count(1000, 4096), ranked_count(10**6, 4096)
+    (4096, 524, 512)
+    """
+    return min(most, max(_RANKED // max(n, 1), _FEWEST_RANKED))
 
 
 def choose_coordinates(seed: bytes, *, d: int, count: int) -> NDArray[np.intp]:
@@ -25,17 +39,6 @@ def choose_coordinates(seed: bytes, *, d: int, count: int) -> NDArray[np.intp]:
         return np.arange(d)
     rng = np.random.Generator(np.random.Philox(key=key))
     return np.sort(rng.choice(d, size=count, replace=False))
-
-
-def gather(rows: Rows, coordinates: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return the chosen columns of all rows, shape (n, len(coordinates))."""
-    parts, start = [np.zeros((rows.n, 0), np.float32)], 0
-    for block in blocks(rows):
-        stop = start + block.shape[1]
-        first, last = np.searchsorted(coordinates, (start, stop))
-        parts.append(block[:, coordinates[first:last] - start])
-        start = stop
-    return np.concatenate(parts, axis=1)
 
 
 def rank_balance(
@@ -68,12 +71,37 @@ def rank_balance(
     """
     n = len(columns)
     peers = np.ones(n, bool) if among is None else among
-    balance = _below_minus_above(columns, peers)
-    live = balance[peers].any(axis=0)
-    others = np.count_nonzero(peers) - peers
-    if not live.any():
+    count = int(np.count_nonzero(peers))
+    if count < 2 or columns.shape[1] == 0:
         return np.zeros(n)
-    return np.asarray(balance[:, live].mean(axis=1) / np.maximum(others, 1), np.float64)
+    order, codes = _ascending(columns)
+    tied = (codes[:, 1:] == codes[:, :-1]).any(axis=1)
+    plain = order[~tied]
+    through = np.cumsum(peers[plain], axis=1)
+    # Peers below, through - own, less peers above, count - through.
+    score = 2 * through - peers[plain] - count
+    total, live = np.bincount(plain.ravel(), score.ravel(), n), len(plain)
+    if tied.any():
+        balance = _below_minus_above(columns[:, tied], peers)
+        counted = balance[peers].any(axis=0)
+        total = total + balance[:, counted].sum(axis=1)
+        live += int(np.count_nonzero(counted))
+    return np.asarray(total / (max(live, 1) * (count - peers)), np.float64)
+
+
+def _ascending(columns: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return each column's order and its sorted numbers' codes, both of shape (c, n).
+
+    A float's bits with the sign turned round order as the float does; with the row's index
+    below them one plain sort gives both, five times faster than numpy's argsort.
+    """
+    bits = (columns.T + np.float32(0)).view(np.uint32)  # + 0 makes -0 and 0 one number
+    codes = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
+    packed = codes << np.uint64(32) | np.arange(len(columns), dtype=np.uint64)
+    packed = np.ascontiguousarray(packed)
+    packed.sort(axis=1)
+    order = (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return order, packed >> np.uint64(32)
 
 
 def _below_minus_above(

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_flwr.core.sketch import shorten
+
 Values = NDArray[np.float64]
 Memory = Mapping[str, Values]
 
 _TOP = ""  # no identity is empty
+_ALONE = 1e-7  # a sum this short next to its terms is rounding
 _FEWEST = 4  # fewer voices agree by chance
 
 
@@ -77,9 +80,10 @@ def _entry(old: Values | None, size: int) -> Values:
 def _moved(old: Values, sketch: Values, balance: float, kappa: float, decay: float) -> Values:
     size, count = sketch.size, old[-1] + 1.0
     rate = (1.0 - decay) / (1.0 - decay**count) if decay < 1 else 1.0 / count
-    new = np.concatenate([sketch, sketch, [balance, 0.0]])
-    moved = old + rate * (new - old)
-    moved[:size] = old[:size] + (1.0 - decay) * kappa * (sketch - old[:size])
+    moved = old.copy()
+    moved[:size] += (1.0 - decay) * kappa * (sketch - old[:size])
+    moved[size:-2] += rate * (sketch - old[size:-2])
+    moved[-2] += rate * (balance - old[-2])
     moved[-1] = count
     return np.asarray(moved, np.float64)
 
@@ -110,16 +114,22 @@ def mutual_agreement(vectors: Values) -> float:
     n = len(vectors)
     if n < _FEWEST:
         return 0.0
-    cosines = cosine_matrix(vectors)
+    cosines = cosine_matrix(shorten(vectors))
     others = cosines[~np.eye(n, dtype=bool)].reshape(n, n - 1)
     return max(0.0, float(np.median(np.median(others, axis=1))))
 
 
 def cosine_matrix(vectors: Values) -> Values:
     """Return all cosines, shape (n, n); 0 where a vector is zero."""
+    units = unit_vectors(vectors)
+    return np.asarray(np.clip(units @ units.T, -1.0, 1.0), np.float64)
+
+
+def unit_vectors(vectors: Values) -> Values:
+    """Return the vectors with length 1; zero ones stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return np.asarray(np.clip(units @ units.T, -1.0, 1.0), np.float64)
+    return np.asarray(units, np.float64)
 
 
 def support(directions: Values, trust: Values) -> Values:
@@ -133,10 +143,12 @@ def support(directions: Values, trust: Values) -> Values:
     >>> support(np.array([[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]]), np.ones(3)).tolist()
     [0.0, 0.0, -1.0]
     """
-    cosines = cosine_matrix(directions)
-    weights = np.tile(trust, (len(trust), 1))
-    np.fill_diagonal(weights, 0.0)
-    toward = np.einsum("kj,kj->k", weights, cosines)
-    reach = np.sqrt(np.maximum(np.einsum("ki,ij,kj->k", weights, cosines, weights), 0.0))
-    cosine = np.divide(toward, reach, out=np.zeros(len(trust)), where=reach > 1e-12)
+    units = unit_vectors(directions)
+    everybody = trust @ units
+    all_toward, own = units @ everybody, trust * np.einsum("kj,kj->k", units, units)
+    # ||s - t_k u_k||^2 = s.s - 2 t_k u_k.s + t_k^2 u_k.u_k, with s the sum of all t_j u_j
+    squared = float(everybody @ everybody) - trust * (2 * all_toward - own)
+    reach = np.sqrt(np.maximum(squared, 0.0))
+    clear = reach > _ALONE * trust.sum()
+    cosine = np.divide(all_toward - own, reach, out=np.zeros(len(trust)), where=clear)
     return np.asarray(np.clip(cosine, -1.0, 1.0), np.float64)

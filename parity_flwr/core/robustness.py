@@ -58,11 +58,11 @@ def neighbour_distance(
         raise ConfigError("neighbour needs m >= 1", came=repr(neighbour), action="raise it")
     others = np.where(counted, squared, np.inf)
     np.fill_diagonal(others, np.inf)
-    others.sort(axis=1)
     present = np.isfinite(others).sum(axis=1)
-    nearest = np.minimum(m, present) - 1
-    rho = np.sqrt(others[np.arange(n), np.maximum(nearest, 0)])
-    return np.where(present > 0, rho, 0.0)
+    nearest = np.maximum(np.minimum(m, present) - 1, 0)
+    others.partition(np.unique(nearest), axis=1)
+    rho = np.sqrt(others[np.arange(n), nearest])
+    return np.asarray(np.where(present > 0, rho, 0.0), np.float64)
 
 
 def spread(values: Values, *, floor: float) -> tuple[float, float]:

@@ -11,15 +11,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from parity_flwr.core.rows import Rows, blocks
 from parity_flwr.errors import ConfigError
 
-Memory = Mapping[str, NDArray[np.float64]]
+Values = NDArray[np.float64]
+Memory = Mapping[str, Values]
 """Per identity ``size + 1`` numbers: the mean sketch, then the number of updates in it."""
 
 _MIN_SEED_BYTES = 16
+_COMPARED = 1 << 19  # numbers
+_LEAST_COMPARED = 512
+_CHAPTER = 1 << 15  # most parameters that share a period; their signs are made at once
 _DOMAIN = b"parity-flwr/sketch/1\x00"
 
 
@@ -38,9 +43,15 @@ class UpdateSketch:
     """A random-sign count sketch with `size` buckets, fixed by a secret seed.
 
     Parameter i goes to bucket h(i) with sign s(i) in {-1, +1}: sketch_b = sum over i with
-    h(i) = b of s(i) x_i. Both come from one 64-bit word of Philox, keyed by a SHA-256 of
-    the seed that differs from :func:`commitment`, or the public commitment would give the
-    map away.
+    h(i) = b of s(i) x_i. Every sign is a bit of its own. Buckets come in chapters of
+    16 `size` parameters (2^15 at most): chapter c draws a period p_c from size/2 < p_c <= size
+    and an offset o_c, and its j-th parameter has h = (o_c + j mod p_c) mod size. So the map
+    is a sum of slices, ten times faster than a bucket drawn for each parameter, and
+    two parameters still seldom meet: with chance 1/size across chapters, and within one
+    only if p_c divides their distance, 0.7/(size/2) on average. Neighbours never do.
+
+    All bits are Philox's, keyed by a SHA-256 of the seed that differs from
+    :func:`commitment`, or the public commitment would give the map away.
 
     Parameters
     ----------
@@ -75,29 +86,115 @@ class UpdateSketch:
         self.size = size
         self._key = int.from_bytes(hashlib.sha256(_DOMAIN + seed).digest()[:16], "little")
 
-    def apply(self, rows: Rows) -> NDArray[np.float64]:
+    def apply(self, rows: Rows) -> Values:
         """Return the sketch of every row, shape (n, size); memory does not grow with d."""
-        sketch = np.zeros((rows.n, self.size))
-        words = np.random.Philox(key=self._key)
-        for block in blocks(rows) if self.size else ():
-            bucket, sign = self._map(words, block.shape[1])
-            for total, row in zip(sketch, block, strict=True):
-                total += np.bincount(bucket, weights=row * sign, minlength=self.size)
-        return sketch
+        reader = self.reader(rows.n)
+        for block in blocks(rows):
+            reader.add(block)
+        return reader.total()
 
-    def _map(
-        self, words: np.random.Philox, width: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Return the buckets and signs of the next `width` parameters.
+    def reader(self, n: int) -> SketchReader:
+        """Return what sketches n rows from their blocks, given in order."""
+        return SketchReader(self, n)
 
-        Raw words: their stream is the same however it is cut and in every numpy version.
-        The upper half chooses the bucket (by multiplication, for a division is slow), the
-        lowest bit the sign.
+    @property
+    def chapter_length(self) -> int:
+        """Parameters in a chapter, a multiple of 64: a Philox word holds 64 signs."""
+        return min(-(-16 * self.size // 64) * 64, _CHAPTER)
+
+    def chapter(self, number: int) -> tuple[int, int, NDArray[np.float32]]:
+        """Return a chapter's period, its offset and its signs.
+
+        Raw words: their stream is the same in every numpy version. The first one's halves
+        choose period and offset (by multiplication, for a division is slow).
         """
-        word = words.random_raw(width)
-        bucket = ((word >> np.uint64(32)) * np.uint64(self.size)) >> np.uint64(32)
-        sign = (word & np.uint64(1)).astype(np.float32) * np.float32(2) - np.float32(1)
-        return bucket.astype(np.intp), sign
+        words = np.random.Philox(key=self._key, counter=number << 64)
+        raw = words.random_raw(1 + self.chapter_length // 64)
+        high, low = int(raw[0]) >> 32, int(raw[0]) & 0xFFFFFFFF
+        half = self.size // 2
+        period = half + 1 + (high * (self.size - half) >> 32)
+        bits = np.unpackbits(raw[1:].astype("<u8").view(np.uint8), bitorder="little")
+        signs = bits.astype(np.float32) * np.float32(2) - np.float32(1)
+        return period, low * self.size >> 32, signs
+
+
+class SketchReader:
+    """Sums up the sketches of n rows whose blocks come in order."""
+
+    def __init__(self, sketch: UpdateSketch, n: int) -> None:
+        self._sketch = sketch
+        self._sums = np.zeros((n, 2 * sketch.size))  # the second half is folded at the end
+        self._position = 0
+        self._chapter: tuple[int, int, NDArray[np.float32]] | None = None
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Take in the next columns of all rows."""
+        length, start = self._sketch.chapter_length, 0
+        while length and start < block.shape[1]:
+            number, first = divmod(self._position, length)
+            if first == 0 or self._chapter is None:
+                self._chapter = self._sketch.chapter(number)
+            columns = block[:, start : start + length - first]
+            self._add_part(columns, first, *self._chapter)
+            self._position += columns.shape[1]
+            start += columns.shape[1]
+
+    def total(self) -> Values:
+        """Return the sketches so far, shape (n, size)."""
+        size = self._sketch.size
+        return self._sums[:, :size] + self._sums[:, size:]
+
+    def _add_part(
+        self,
+        columns: NDArray[np.float32],
+        first: int,
+        period: int,
+        offset: int,
+        signs: NDArray[np.float32],
+    ) -> None:
+        """Add columns that begin at ``first`` of a chapter: a head, whole periods, a tail."""
+        signs = signs[first : first + columns.shape[1]]
+        head = min(-first % period, columns.shape[1])
+        tail = head + (columns.shape[1] - head) // period * period
+        cuts = [(0, head, first % period), (head, tail, 0), (tail, columns.shape[1], 0)]
+        for start, stop, phase in cuts:
+            if start < stop:
+                width = min(period, stop - start)
+                begin = offset + phase
+                self._sums[:, begin : begin + width] += _fold(
+                    columns[:, start:stop], signs[start:stop], width
+                )
+
+
+def shorten(sketches: Values) -> Values:
+    """Return sketches short enough to compare all pairs of n cheaply, shape (n, m).
+
+    Halves are added up while n m > 2^19 and m > 512, which gives the sketch in half as many
+    buckets. At 512 of them a squared distance errs by 6 %.
+
+    Examples
+    --------
+    >>> shorten(np.ones((1000, 2048))).shape, shorten(np.ones((100, 2048))).shape
+    ((1000, 512), (100, 2048))
+    """
+    n, size = sketches.shape
+    while n * size > _COMPARED and size > _LEAST_COMPARED and size % 2 == 0:
+        size //= 2
+        sketches = sketches[:, :size] + sketches[:, size:]
+    return sketches
+
+
+def _fold(columns: NDArray[np.float32], signs: NDArray[np.float32], width: int) -> Values:
+    """Return the signed sum of the columns' slices of that width, shape (n, width)."""
+    count = len(signs) // width
+    strides = (columns.strides[0], width * columns.strides[1], columns.strides[1])
+    slices = as_strided(columns, (len(columns), count, width), strides, writeable=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        folded = np.einsum("nmw,mw->nw", slices, signs.reshape(count, width))
+    if np.isfinite(folded).all():
+        return np.asarray(folded, np.float64)
+    wide = slices.astype(np.float64)  # beyond float32, as in squared_distances
+    return np.asarray(np.einsum("nmw,mw->nw", wide, signs.reshape(count, width)))
 
 
 def remember(

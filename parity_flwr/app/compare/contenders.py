@@ -1,0 +1,34 @@
+"""Every compared strategy by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from parity_flwr.app.compare import single_shot as rules
+from parity_flwr.app.compare.averaging import fedavg, oracle, robust_downweighting
+from parity_flwr.app.compare.contender import Recipe
+from parity_flwr.app.compare.reputation import paper, reputation
+
+ORACLE: Final = "oracle"
+DEFAULT: Final = "reputation"
+
+CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
+    {
+        DEFAULT: reputation,
+        ORACLE: oracle,
+        "fedavg": fedavg,
+        "paper": paper,
+        "robust_downweighting": robust_downweighting,
+        "krum": rules.krum,
+        "multi_krum": rules.multi_krum,
+        "median": rules.median,
+        "trimmed_mean": rules.trimmed_mean,
+        "geometric_median": rules.geometric_median,
+        "centred_clipping": rules.centred_clipping,
+        "nnm_trimmed_mean": rules.nnm_trimmed_mean,
+        "fltrust": rules.fltrust,
+    }
+)
+"""Name -> recipe; "fltrust" alone is given the root examples."""

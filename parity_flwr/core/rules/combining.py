@@ -1,0 +1,113 @@
+"""Linear combinations of rows: one vector of them, or rows of a new matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.core.rows import Rows, blocks
+from parity_flwr.core.rules.protocol import Values, Vector
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_LARGEST = 1e30  # larger coefficients meet rows of 1e-30: a product for float64
+
+
+def combine_rows(rows: Rows, coefficients: Values) -> Vector:
+    """Return sum_k c_k x_k, float32, shape (d,), in one reading of the rows.
+
+    Parameters
+    ----------
+    rows : Rows
+        n finite rows of length d.
+    coefficients : ndarray of float64, shape (n,)
+        c, finite, of any sign and sum.
+
+    Examples
+    --------
+    >>> from parity_flwr.core.rows import MatrixRows
+    >>> combine_rows(MatrixRows(np.array([[1.0, 2.0], [3.0, 8.0]])), np.array([0.5, 0.5]))
+    array([2., 5.], dtype=float32)
+    """
+    result = np.empty(rows.d, np.float32)
+    start = 0
+    for block in blocks(rows):
+        stop = start + block.shape[1]
+        _multiply(coefficients[None], block, result[None, start:stop])
+        start = stop
+    return result
+
+
+class MixedRows:
+    """Linear combinations of other rows as rows: A X for an (m, n) matrix A.
+
+    Examples
+    --------
+    >>> from parity_flwr.core.rows import MatrixRows
+    >>> rows = MixedRows(MatrixRows(np.eye(2)), np.array([[0.5, 0.5]]))
+    >>> rows.n, rows.block(0, 2).tolist()
+    (1, [[0.5, 0.5]])
+    """
+
+    def __init__(self, rows: Rows, mixing: Values) -> None:
+        self._rows = rows
+        self._mixing = mixing
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self._mixing)
+
+    @property
+    def d(self) -> int:
+        """Length of a row."""
+        return self._rows.d
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the columns [start, stop) of all rows, shape (n, stop - start), read-only."""
+        block = self._rows.block(start, stop)
+        mixed = np.empty((self.n, block.shape[1]), np.float32)
+        _multiply(self._mixing, block, mixed)
+        mixed.flags.writeable = False
+        return mixed
+
+
+class SelectedRows:
+    """Some of other rows, by index; only blocks are ever copied.
+
+    Examples
+    --------
+    >>> from parity_flwr.core.rows import MatrixRows
+    >>> SelectedRows(MatrixRows(np.eye(3)), np.array([2, 0])).block(0, 3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+
+    def __init__(self, rows: Rows, chosen: NDArray[np.intp]) -> None:
+        self._rows = rows
+        self._chosen = chosen
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self._chosen)
+
+    @property
+    def d(self) -> int:
+        """Length of a row."""
+        return self._rows.d
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the columns [start, stop) of all rows, shape (n, stop - start), read-only."""
+        block = self._rows.block(start, stop)[self._chosen]
+        block.flags.writeable = False
+        return block
+
+
+def _multiply(left: Values, block: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Write left @ block to ``out``; what does not fit float32 saturates."""
+    if np.abs(left).max(initial=0.0) < _LARGEST:
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(left.astype(np.float32), block, out=out)
+        if np.isfinite(out).all():
+            return
+    product = left @ block.astype(np.float64)
+    out[...] = np.clip(product, -_FLOAT32_MAX, _FLOAT32_MAX)
