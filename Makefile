@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 INSTALL := -m pip install -qq --disable-pip-version-check --retries 5 --prefer-binary -c constraints.txt
-CODE := parity_flwr strategies clients chain_bridge examples tests benchmarks
+CODE := parity_flwr strategies clients chain_bridge examples tests
 
 export PYTHONUTF8 := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -47,8 +47,8 @@ wheel: $(VENV)/.dev ## Build sdist and wheel, install the wheel elsewhere, test 
 	$(RUN) build --outdir dist . >/dev/null
 	.ci/wheel $(BIN)/python dist/*.whl
 
-bench: $(VENV)/.dev ## Time the kernels beside Flower's own aggregation; writes bench.json
-	$(BIN)/python benchmarks/bench_aggregate.py $(ARGS) >bench.json
+bench: $(VENV)/.dev ## Time aggregation beside Flower's and byzfl's; writes bench.json
+	$(BIN)/parity bench aggregate --json $(ARGS) >bench.json
 	@cat bench.json
 
 clean: ## Remove the environment and everything that was built

@@ -35,6 +35,7 @@ class TestHelp:
     def test_the_commands_are_these(self) -> None:
         assert COMMANDS == [
             "ban",
+            "bench",
             "compare",
             "demo",
             "doctor",

@@ -17,6 +17,7 @@ import click
 from parity_flwr import __version__
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.ban import ban, unban
+from parity_flwr.cli.bench import bench
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
@@ -55,7 +56,8 @@ def parity(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (demo, run, compare, report, runs, reputation, verify, ban, unban, doctor):
+_COMMANDS = (demo, run, compare, report, runs, reputation, verify, ban, unban, doctor, bench)
+for _command in _COMMANDS:
     parity.add_command(_command)
 
 

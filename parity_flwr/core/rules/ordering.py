@@ -33,20 +33,24 @@ def reduce_columns(
     """
     result = np.empty(rows.d, np.float32)
     width = max(_CHUNK_BYTES // (4 * rows.n), 64)
+    scratch = np.empty((2, width * rows.n), np.float32)
     begin = 0
     for block in blocks(rows):
         for start in range(0, block.shape[1], width):
             chunk = block[:, start : start + width]
             stop = begin + start + chunk.shape[1]
-            result[begin + start : stop] = reduce(_ordered(chunk, ranks))
+            result[begin + start : stop] = reduce(_ordered(chunk, ranks, scratch))
         begin += block.shape[1]
     return result
 
 
-def _ordered(chunk: Block, ranks: tuple[int, int]) -> Block:
+def _ordered(chunk: Block, ranks: tuple[int, int], scratch: Block) -> Block:
     if len(chunk) <= _NETWORK:
         return _by_network(chunk, ranks)
-    columns = np.array(chunk.T, order="C")
+    near, columns = scratch[0, : chunk.size], scratch[1, : chunk.size]
+    near, columns = near.reshape(chunk.shape), columns.reshape(chunk.T.shape)
+    near[...] = chunk  # a transpose of rows that are far apart misses the cache every time
+    columns[...] = near.T
     columns.sort(axis=1)
     return columns.T[ranks[0] : ranks[1]]
 
