@@ -19,7 +19,9 @@ _UNUSED = ("torchvision", "torchvision.datasets", "torchvision.transforms", "sea
 class _Stub(ModuleType):
     """Stands in for what byzfl imports and its rules never use (torchvision pulls CUDA)."""
 
-    __path__: list[str] = []  # noqa: RUF012 (what makes a module a package)
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []  # what makes a module a package
 
     def __getattr__(self, name: str) -> _Stub:
         if name.startswith("__"):

@@ -7,7 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-_SLOW_S = 2.0  # a call that takes longer is not repeated
+_SLOW_S = 2.0  # a call that takes longer counts once
 
 
 def cpu_seconds(function: Callable[[], object], *, repeat: int) -> float:
@@ -15,10 +15,8 @@ def cpu_seconds(function: Callable[[], object], *, repeat: int) -> float:
 
     CPU time, because other processes on the machine stretch the wall clock.
     """
-    first = _once(function)
-    if first > _SLOW_S:
-        return first
-    return statistics.median(_once(function) for _ in range(repeat))
+    first = _once(function)  # pays for fresh memory pages, which can double it
+    return statistics.median(_once(function) for _ in range(repeat if first < _SLOW_S else 1))
 
 
 def _once(function: Callable[[], object]) -> float:
