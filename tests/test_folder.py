@@ -60,6 +60,11 @@ def test_what_is_no_run_is_a_clear_error(tmp_path: Path, reference: str, message
         RunFolder.find(reference, home)
 
 
+def test_a_folder_that_is_no_run_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a folder with a journal"):
+        RunFolder.find(f"{tmp_path}/", tmp_path)
+
+
 def test_there_is_no_latest_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="which fits none"):
         RunFolder.find("latest", tmp_path)

@@ -181,7 +181,14 @@ def _at_path(reference: str) -> RunFolder:
             came=f"{str(path)[:200]!r}, which is no directory",
             action="check the path, or run 'parity runs'",
         )
-    return RunFolder(path)
+    run = RunFolder(path)
+    if not (path.parent.name == "runs" or run.database.exists() or run.pointer.exists()):
+        raise ConfigError(
+            "a run needs a folder with a journal",
+            came=f"{str(path)[:200]!r}, which has none",
+            action="check the path, or run 'parity runs'",
+        )
+    return run
 
 
 def _age(folder: RunFolder) -> tuple[str, float, str]:
