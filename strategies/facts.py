@@ -68,12 +68,14 @@ def _measure(
 ) -> tuple[dict[str, Figures], dict[str, NDArray[np.float64]]]:
     if not models:
         return {}, dict(measuring.memory)
+    known = measuring.state.standings
     figures, memory = measuring.rule.measure(
         update_rows(models, base),
         identities=names,
         trust=_trust(names, measuring),
         memory=measuring.memory,
         secret=measuring.secret,
+        applied=np.array([known[n].applied if n in known else 0.0 for n in names]),
     )
     return dict(zip(names, figures, strict=True)), memory
 
