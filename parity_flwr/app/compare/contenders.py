@@ -13,11 +13,13 @@ from parity_flwr.app.compare.reputation import inclusive, paper, reputation
 
 ORACLE: Final = "oracle"
 DEFAULT: Final = "reputation"
+INCLUSIVE: Final = "inclusive"
+"""Opt-in: compared where it is named, in no preset."""
 
 CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
     {
         DEFAULT: reputation,
-        "inclusive": inclusive,
+        INCLUSIVE: inclusive,
         ORACLE: oracle,
         "fedavg": fedavg,
         "paper": paper,
