@@ -27,8 +27,8 @@ def pull_to_centre(
     """
     if not all(DISTANCE in each.figures and COEFFICIENT in each.figures for each in replies):
         return weights
-    far = np.array([each.figures[DISTANCE] for each in replies])
-    centre = np.array([each.figures[COEFFICIENT] for each in replies])
+    far = np.array([each.figures[DISTANCE] for each in replies], np.float64)
+    centre = np.array([each.figures[COEFFICIENT] for each in replies], np.float64)
     centre = np.where(weights > 0, np.maximum(centre, 0.0), 0.0)
     if centre.sum() == 0:
         return weights
