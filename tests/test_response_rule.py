@@ -19,7 +19,8 @@ from parity_flwr.core.config import Design, RobustnessConfig, TrustConfig
 from parity_flwr.core.evidence import weigh_evidence
 from parity_flwr.core.measure import Figures, NeighbourRule
 from parity_flwr.core.ranks import choose_coordinates
-from parity_flwr.core.records import ReputationState, RoundFacts, Standing
+from parity_flwr.core.records import ReputationState, RoundFacts
+from parity_flwr.core.reputation import standing_of
 from parity_flwr.core.response_rule import ResponseRule, rule_for
 from parity_flwr.core.rounds import decide
 from parity_flwr.core.rows import MatrixRows
@@ -69,6 +70,7 @@ def test_figures_agree_with_the_naive_twin(rng: np.random.Generator) -> None:
     twin, trust = Twin(SMALL), rng.uniform(0.2, 0.7, 9)
     trust[8] = 0.0
     told: set[str] = set()
+    found: list[Figures] = []
     for round_ in range(8):
         names = [
             n for n in NAMES if not ((n == "c4" and round_ == 4) or (n == "c5" and round_ < 3))
@@ -137,6 +139,7 @@ def test_four_updates_by_hand() -> None:
 def test_an_answer_to_the_step_by_hand() -> None:
     # Both move the model by 1/2 each; then a's update shrinks and b's grows.
     memory: dict[str, Array] = {}
+    figures: list[Figures] = []
     for a, b in ((4.0, 4.0), (3.0, 5.0), (2.0, 6.0), (1.0, 7.0)):
         figures, memory = measure(
             np.array([[a], [b]]), memory=memory, applied=np.array([0.5, 0.5])
@@ -148,6 +151,7 @@ def test_an_answer_to_the_step_by_hand() -> None:
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_updates_have_no_centre_and_no_evidence(n: int, rng: np.random.Generator) -> None:
     memory: dict[str, Array] = {}
+    figures: list[Figures] = []
     for _ in range(5):
         figures, memory = measure(rng.normal(size=(n, 40)), memory=memory)
     assert all("distance" not in f.extra and f.deviation == 0 for f in figures)
@@ -213,7 +217,7 @@ def test_replay_from_canonical_json_gives_the_same_bits(rng: np.random.Generator
     config = TrustConfig(robustness=SMALL)
     state, memory = ReputationState(), dict[str, Array]()
     for number in range(1, 9):
-        known = [state.standings.get(n, Standing(scores=(0,) * 4, composite=0)) for n in NAMES]
+        known = [standing_of(state, name, config.reputation) for name in NAMES]
         applied = np.array([each.applied for each in known])
         figures, memory = measure(updates(rng), memory=memory, applied=applied)
         replies = [
