@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.config import Design, TrustConfig
 from parity_flwr.core.measure import Figures, Rule
 from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, Verdict
@@ -68,7 +69,10 @@ def _measure(
 ) -> tuple[dict[str, Figures], dict[str, NDArray[np.float64]]]:
     if not models:
         return {}, dict(measuring.memory)
-    figures, memory = measuring.rule.measure(
+    measure = measuring.rule.measure
+    if measuring.config.robustness.design is Design.RESPONSE:  # older rules take no `applied`
+        measure = partial(measure, applied=_applied(names, measuring.state))
+    figures, memory = measure(
         update_rows(models, base),
         identities=names,
         trust=_trust(names, measuring),
@@ -76,6 +80,12 @@ def _measure(
         secret=measuring.secret,
     )
     return dict(zip(names, figures, strict=True)), memory
+
+
+def _applied(names: Sequence[str], state: ReputationState) -> NDArray[np.float64]:
+    """Return each client's coefficient in the model's last step."""
+    known = state.standings
+    return np.array([known[name].applied if name in known else 0.0 for name in names])
 
 
 def update_rows(models: Sequence[Arrays], base: Arrays) -> Rows:

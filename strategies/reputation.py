@@ -13,7 +13,7 @@ from flwr.serverapp.strategy import Strategy
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import NeighbourRule, Rule
+from parity_flwr.core.measure import Rule
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import (
     ReputationState,
@@ -22,6 +22,7 @@ from parity_flwr.core.records import (
     RoundRecord,
     Verdict,
 )
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper, plain_metrics
 from parity_flwr.strategies.evaluating import Evaluating
@@ -85,7 +86,7 @@ class Reputation(Evaluating):
         How nodes become identities; by default registered keys in a deployment, reported
         partitions in a simulation.
     rule : Rule, optional
-        What measures the updates (extension point).
+        What measures the updates (extension point); by default the configured design's.
     score : ScoreFunction, optional
         Scores each client's model on data the server holds (extension point).
     carried : ReputationState, optional
@@ -114,7 +115,7 @@ class Reputation(Evaluating):
     ) -> None:
         self.config = config or TrustConfig()
         self.seed = seed
-        self.rule = rule or NeighbourRule(self.config.robustness)
+        self.rule = rule or rule_for(self.config.robustness)
         self.score = score
         self._exchange: Exchange | None = None
         book = Bookkeeper(self.config, seed=seed, carried=carried)

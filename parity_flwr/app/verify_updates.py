@@ -16,7 +16,6 @@ from parity_flwr.app.verify_checks import Findings, Line
 from parity_flwr.app.verify_decisions import trust_config
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import NeighbourRule
 from parity_flwr.core.records import (
     ReplyFacts,
     ReputationState,
@@ -25,6 +24,7 @@ from parity_flwr.core.records import (
     RunHeader,
     Verdict,
 )
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.errors import CheckpointError, ParityError
 from parity_flwr.strategies.facts import Measuring, gather_facts
 from parity_flwr.strategies.gate import Passed
@@ -139,7 +139,7 @@ class UpdatesCheck:
 
     def _measuring(self) -> Measuring:
         return Measuring(
-            rule=NeighbourRule(self._config.robustness),
+            rule=rule_for(self._config.robustness),
             config=self._config,
             state=self._state,
             memory=self._memory,

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from parity_flwr.core.response_config import ResponseConfig
 from parity_flwr.errors import ConfigError
 
 Four = tuple[float, float, float, float]
@@ -20,6 +21,13 @@ class Formula(StrEnum):
 
     DECIDED = "decided"  # the source's gap closed as docs/equations.md says
     PAPER = "paper"  # the equation exactly as printed
+
+
+class Design(StrEnum):
+    """Which figures are measured on updates, and which of them accuse."""
+
+    NEIGHBOUR = "neighbour"  # P-4 to P-6, and memories between rounds
+    RESPONSE = "response"  # decided: lies answer the model's steps, and repeat others' noise
 
 
 def _require(holds: bool, name: str, needed: str, came: object) -> None:
@@ -116,6 +124,8 @@ class RobustnessConfig:
     idle_share: float = 0.1  # an update shorter than this share of the median is no work
     opposed_at: float = 0.15  # a memory this much against the others' (-cosine) has no weight
     balance: tuple[float, float] = (0.2, 0.4)  # one-sidedness: no doubt below, none left above
+    design: Design = Design.NEIGHBOUR  # the response design has constants of its own
+    response: ResponseConfig = field(default_factory=ResponseConfig)
 
     def __post_init__(self) -> None:
         if self.neighbour is not None:

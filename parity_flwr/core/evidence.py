@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.config import RobustnessConfig
+from parity_flwr.core.config import Design, RobustnessConfig
 from parity_flwr.core.records import ReplyFacts
+from parity_flwr.core.response_evidence import response_factors
 from parity_flwr.core.robustness import thresholds
 
 MEMORY = "memory"
@@ -30,11 +31,13 @@ class Evidence:
     """How one update fares against the others of its round.
 
     ``penalty`` is the factor on alpha (P-6); ``soundness`` in [0, 1] is how far the reply
-    counts as sound work for reputation.
+    counts as sound work for reputation; ``share`` in (0, 1] is a factor on the weight alone,
+    for updates that repeat each other.
     """
 
     penalty: float = 1.0
     soundness: float = 1.0
+    share: float = 1.0
 
 
 def weigh_evidence(
@@ -52,9 +55,14 @@ def weigh_evidence(
     replies say nothing about each other: 1 for all.
 
     The same product is the soundness, so that what costs weight now costs reputation.
+    ``Design.RESPONSE`` judges by other figures:
+    :func:`parity_flwr.core.response_evidence.response_factors`.
     """
     if len(replies) < config.min_replies:
         return tuple(Evidence() for _ in replies)
+    if config.design is Design.RESPONSE:
+        columns = [each.tolist() for each in response_factors(replies, config)]
+        return tuple(Evidence(*each) for each in zip(*columns, strict=True))
     norms = np.array([reply.norm or 0.0 for reply in replies])
     working = is_working(norms, config)
     factors = (

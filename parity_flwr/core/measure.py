@@ -34,7 +34,7 @@ from parity_flwr.core.survey import Survey, survey
 
 Values = NDArray[np.float64]
 
-_NEAR = 0.5  # an update that P-6 costs more than half its weight is nobody's peer in rank
+NEAR = 0.5  # an update that P-6 costs more than half its weight is nobody's peer in rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,7 @@ class Rule(Protocol):
         trust: Values,
         memory: Memory,
         secret: bytes,
+        applied: Values | None = None,
     ) -> tuple[list[Figures], dict[str, Values]]:
         """Return one figure set per update, and the memory after the round.
 
@@ -73,6 +74,8 @@ class Rule(Protocol):
             What the rule remembered after the round before.
         secret : bytes
             Seed of the run's random projections; clients must not know it.
+        applied : ndarray of float64, shape (n,), optional
+            Each client's coefficient in the model's last step, 0 without a part in it.
         """
         ...
 
@@ -103,17 +106,18 @@ class NeighbourRule:
         trust: Values,
         memory: Memory,
         secret: bytes,
+        applied: Values | None = None,
     ) -> tuple[list[Figures], dict[str, Values]]:
         """See :meth:`Rule.measure`."""
-        seen = self._read(updates, secret)
-        squared, lengths = self._distances(updates, seen), seen.norms
+        seen = read_updates(updates, secret, self.config)
+        squared, lengths = pair_distances(updates, seen, self.config), seen.norms
         working = is_working(lengths, self.config)
         rho = neighbour_distance(squared, neighbour=self.config.neighbour, among=working)
         voices = working & (trust > 0)
-        peers = voices & (penalty_among(rho, working, self.config) >= _NEAR)
+        peers = voices & (penalty_among(rho, working, self.config) >= NEAR)
         latest = self._remember(seen, identities, memory, voices=voices, peers=peers)
         extra = self._memory_figures(identities, latest, working, trust)
-        facts = _as_facts(lengths, rho, extra)
+        facts = as_facts(lengths, rho, extra)
         deviation = self._deviation(squared, facts, trust, working)
         measured = [
             Figures(norm=norm, rho=distance, deviation=value, extra=each)
@@ -136,25 +140,6 @@ class NeighbourRule:
         sound = [each.soundness for each in weigh_evidence(facts, self.config)]
         _, distances = geometric_median(squared, trust * np.array(sound))
         return consensus_deviation(distances, self.config, among=working)
-
-    def _read(self, updates: Rows, secret: bytes) -> Survey:
-        size = self.config.sketch_size
-        ranked = ranked_count(updates.n, self.config.ranked_coordinates) if size else 0
-        return survey(
-            updates,
-            sketch=UpdateSketch(secret, size),
-            coordinates=choose_coordinates(secret, d=updates.d, count=ranked),
-        )
-
-    def _distances(self, updates: Rows, seen: Survey) -> Values:
-        """Return all squared distances; of many updates by their sketches.
-
-        The exact ones cost n^2 d, the sketched ones n^2 size with an error of 3 % (2,048
-        buckets), small next to the spread floor, which is 15 % of a median distance.
-        """
-        if updates.n <= self.config.exact_replies or self.config.sketch_size == 0:
-            return squared_distances(updates)
-        return squared_distances(MatrixRows(shorten(seen.sketches)))
 
     def _remember(
         self,
@@ -206,6 +191,28 @@ class NeighbourRule:
         return extra
 
 
+def read_updates(updates: Rows, secret: bytes, config: RobustnessConfig) -> Survey:
+    """Return the updates' norms, sketches and ranked parameters."""
+    size = config.sketch_size
+    ranked = ranked_count(updates.n, config.ranked_coordinates) if size else 0
+    return survey(
+        updates,
+        sketch=UpdateSketch(secret, size),
+        coordinates=choose_coordinates(secret, d=updates.d, count=ranked),
+    )
+
+
+def pair_distances(updates: Rows, seen: Survey, config: RobustnessConfig) -> Values:
+    """Return all squared distances; of many updates by their sketches.
+
+    The exact ones cost n^2 d, the sketched ones n^2 size with an error of 3 % (2,048
+    buckets), small next to the spread floor, which is 15 % of a median distance.
+    """
+    if updates.n <= config.exact_replies or config.sketch_size == 0:
+        return squared_distances(updates)
+    return squared_distances(MatrixRows(shorten(seen.sketches)))
+
+
 def _from_median(balance: Values, among: NDArray[np.bool_]) -> Values:
     """Return how far each rank balance lies from the median one, shape (m,).
 
@@ -215,9 +222,10 @@ def _from_median(balance: Values, among: NDArray[np.bool_]) -> Values:
     return np.asarray(np.abs(balance - np.median(balance[among])), np.float64)
 
 
-def _as_facts(
+def as_facts(
     lengths: Values, rho: Values, extra: Sequence[Mapping[str, float]]
 ) -> list[ReplyFacts]:
+    """Return the figures as facts on replies of nobody, for :func:`weigh_evidence`."""
     return [
         ReplyFacts(identity="", verdict=Verdict.ACCEPTED, norm=norm, rho=each, figures=more)
         for norm, each, more in zip(lengths.tolist(), rho.tolist(), extra, strict=True)

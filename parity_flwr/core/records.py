@@ -91,6 +91,7 @@ class Standing:
     attendance: float = 1.0  # P-8 uptime, P-10 reliability
     spread: float = 0.0  # P-10 Var: decayed mean of (1 - soundness)^2
     surprise: float = 0.0  # P-10 predictability: decayed mean of |soundness - expected|
+    applied: float = 0.0  # its coefficient in the model's last step
     norm: float = 0.0  # P-10 stability: last update norm; 0 = unknown
     stability: float = 1.0  # P-10 stability: decayed mean of min/max of successive norms
     faults: int = 0

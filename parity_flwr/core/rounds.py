@@ -72,8 +72,8 @@ def decide(
     decision = _conclude(state, facts, weighed, observed, config)
     after = _advance(state, facts, observed, config)
     if facts.ballots and decision.status is RoundStatus.ACCEPTED:
-        return validate(state, after, facts=facts, decision=decision, config=config)
-    return after, decision
+        after, decision = validate(state, after, facts=facts, decision=decision, config=config)
+    return _note_applied(after, decision), decision
 
 
 def apply_actions(
@@ -223,6 +223,16 @@ def _advance(
     return ReputationState(
         standings=dict(sorted(standings.items())), dimension_weights=weights, round=facts.round
     )
+
+
+def _note_applied(state: ReputationState, decision: RoundDecision) -> ReputationState:
+    """Return the state with everybody's coefficient in the step that the model just took."""
+    weights = {each.identity: each.weight for each in decision.replies}
+    standings = {
+        name: replace(standing, applied=weights.get(name, 0.0))
+        for name, standing in state.standings.items()
+    }
+    return replace(state, standings=standings)
 
 
 def _judged(

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.centring import pull_to_centre
+from parity_flwr.core.config import Design, TrustConfig
 from parity_flwr.core.evidence import Evidence
 from parity_flwr.core.records import ReplyDecision, ReplyFacts, ReputationState, Standing
 from parity_flwr.core.reputation import is_excluded, standing_of
@@ -37,15 +38,18 @@ def share_weights(
     no share above ``max_share`` (P-2, P-3, P-4). An excluded or banned client has c_k = 0,
     and so has one whose share is under a millionth of the largest: the caps, which hand on
     what they cut, must not lift it. The weights sum to 1, or to 0 if every product is 0;
-    the paper's un-normalised Eq. 2 sums to less than 1.
+    the paper's un-normalised Eq. 2 sums to less than 1. With ``Design.RESPONSE`` the deviation
+    of P-4 costs no weight; instead far updates are pulled to the round's centre.
     """
     if not replies:
         return {}
     standings = [standing_of(state, r.identity, config.reputation) for r in replies]
     alpha = np.array([client_alpha(each, state, config) for each in standings])
     alpha *= np.array([each.penalty for each in evidence])
-    beta = np.array([_beta(*pair) for pair in zip(replies, standings, strict=True)])
-    weights = _weights(replies, standings, alpha, beta, config)
+    pairs = zip(replies, standings, strict=True)
+    beta = np.array([_beta(*pair, config=config) for pair in pairs])
+    heard = alpha * np.array([each.share for each in evidence])
+    weights = _weights(replies, standings, heard, beta, config)
     return {
         reply.identity: ReplyDecision(
             identity=reply.identity,
@@ -67,9 +71,11 @@ def client_alpha(standing: Standing, state: ReputationState, config: TrustConfig
     return trust_weight(standing.scores, state.dimension_weights, config=config.weights)
 
 
-def _beta(reply: ReplyFacts, standing: Standing) -> float:
+def _beta(reply: ReplyFacts, standing: Standing, *, config: TrustConfig) -> float:
     quality = 1.0 if reply.quality is None else reply.quality
-    return quality_weight(reply.deviation or 0.0, quality, standing.history)
+    counted = config.robustness.design is Design.NEIGHBOUR
+    deviation = reply.deviation or 0.0 if counted else 0.0
+    return quality_weight(deviation, quality, standing.history)
 
 
 def _weights(
@@ -84,12 +90,18 @@ def _weights(
     shares = combine(alpha, beta, examples, formula=config.weights.formula)
     rules = config.reputation
     young = np.array([_proven(each) < rules.probation_rounds for each in standings])
-    shares = _without_negligible(shares)
+    shares = _bounded(_without_negligible(shares), young, config)
+    if config.robustness.design is Design.NEIGHBOUR:
+        return shares
+    return _bounded(pull_to_centre(shares, replies, config.robustness), young, config)
+
+
+def _bounded(shares: Vector, young: NDArray[np.bool_], config: TrustConfig) -> Vector:
     return bound_shares(
         shares,
         young,
         max_share=config.weights.max_share,
-        probation_share=rules.probation_share,
+        probation_share=config.reputation.probation_share,
     )
 
 

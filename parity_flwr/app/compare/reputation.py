@@ -14,6 +14,7 @@ from parity_flwr.app.compare.contender import (
     weighted,
 )
 from parity_flwr.core.config import (
+    Design,
     Formula,
     GateConfig,
     ReputationConfig,
@@ -21,10 +22,11 @@ from parity_flwr.core.config import (
     TrustConfig,
     WeightConfig,
 )
-from parity_flwr.core.measure import Figures, NeighbourRule, Rule
+from parity_flwr.core.measure import Figures, Rule
 from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import is_excluded, standing_of
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import decide
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.shares import client_alpha
@@ -37,6 +39,11 @@ PAPER_LAMBDA = 1.0
 def reputation(setting: Setting) -> Contender:
     """Return the default strategy: ``ReputationFedAvg`` with its default configuration."""
     return Reputable(setting, TrustConfig())
+
+
+def inclusive(setting: Setting) -> Contender:
+    """Return the default strategy with the response design, which spares honest minorities."""
+    return Reputable(setting, TrustConfig(robustness=RobustnessConfig(design=Design.RESPONSE)))
 
 
 def paper(setting: Setting) -> Contender:
@@ -89,7 +96,7 @@ class Reputable:
     ) -> None:
         self.config = config
         self.state = ReputationState()
-        self._rule = rule or NeighbourRule(config.robustness)
+        self._rule = rule or rule_for(config.robustness)
         self._memory: Memory = {}
         self._secret = sketch_seed(setting.seed)
         # client-10 comes before client-2: rows follow the clients, facts the sorted names
@@ -119,6 +126,7 @@ class Reputable:
             trust=np.array(trust),
             memory=self._memory,
             secret=self._secret,
+            applied=np.array([each.applied for each in standings]),
         )
         return figures
 
