@@ -32,8 +32,8 @@ _PRESETS = ("smoke", "paper-table-2", "grid")  # not imported: help needs no num
 @click.command(
     epilog=examples(
         "parity compare",
-        "parity compare --preset grid --data ../shared/data --jobs 4 --output grid",
-        "parity compare --preset grid --data ../shared/data --output grid --resume",
+        "parity compare --preset grid --data DIR --jobs 4 --output grid",
+        "parity compare --preset grid --data DIR --output grid --resume",
         "parity compare --strategies reputation,oracle --attacks alie --fractions 0.3",
     )
 )
