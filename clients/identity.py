@@ -10,17 +10,9 @@ from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable
 
-from parity_flwr.clients.messages import (
-    IDENTITY_ACTION,
-    IDENTITY_QUERY,
-    PARITY_RECORD,
-    PARTITION_ID,
-    PUBLIC_KEY,
-    category,
-    partition_of,
-    with_parity,
-)
+from parity_flwr.clients.messages import IDENTITY_QUERY, category, partition_of, with_parity
 from parity_flwr.clients.signing import SignerSource, resolve_signer
+from parity_flwr.core.wire import IDENTITY_ACTION, PARITY_RECORD, PARTITION_ID, PUBLIC_KEY
 from parity_flwr.errors import ConfigError
 
 

@@ -11,18 +11,12 @@ from flwr.app.message import make_message
 from flwr.app.message.recorddict import RecordType
 from numpy.typing import NDArray
 
+from parity_flwr.core.wire import IDENTITY_ACTION, PARITY_RECORD, PARTITION_ID, ROUND
 from parity_flwr.errors import ConfigError
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
-IDENTITY_ACTION = "parity_identity"
 IDENTITY_QUERY = f"{MessageType.QUERY}.{IDENTITY_ACTION}"
-PARITY_RECORD = "parity"
-PARTITION_ID = "partition-id"
-PUBLIC_KEY = "public-key"
-SIGNATURE = "signature"
-ROUND = "server-round"
-RUN = "parity-run"
 NUM_EXAMPLES = "num-examples"
 
 

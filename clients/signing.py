@@ -13,10 +13,6 @@ from flwr.clientapp.typing import ClientAppCallable
 from parity_flwr.clients.messages import (
     IDENTITY_QUERY,
     NUM_EXAMPLES,
-    PUBLIC_KEY,
-    ROUND,
-    RUN,
-    SIGNATURE,
     arrays_of,
     category,
     config_of,
@@ -25,6 +21,7 @@ from parity_flwr.clients.messages import (
 )
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.signatures import Ed25519Signer, Signer, update_payload
+from parity_flwr.core.wire import PUBLIC_KEY, ROUND, RUN, SIGNATURE
 from parity_flwr.errors import ConfigError
 
 SignerSource: TypeAlias = Signer | Path | Callable[[Context], Signer]

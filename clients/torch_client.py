@@ -16,7 +16,7 @@ from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
 from parity_flwr.clients.attacks.labels import attacked_labels
-from parity_flwr.clients.messages import ROUND, partition_of
+from parity_flwr.clients.messages import partition_of
 from parity_flwr.clients.torch_model import (
     Examples,
     derive_seed,
@@ -25,6 +25,7 @@ from parity_flwr.clients.torch_model import (
     model_arrays,
     score,
 )
+from parity_flwr.core.wire import ROUND
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:

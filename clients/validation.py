@@ -15,33 +15,25 @@ from flwr.app import (
 )
 from flwr.clientapp.typing import ClientAppCallable
 
-from parity_flwr.clients.messages import (
-    NUM_EXAMPLES,
-    PARITY_RECORD,
-    PUBLIC_KEY,
-    ROUND,
-    RUN,
-    SIGNATURE,
-    category,
-    config_of,
-    with_content,
-)
+from parity_flwr.clients.messages import NUM_EXAMPLES, category, config_of, with_content
 from parity_flwr.clients.signing import SignerSource, resolve_signer
 from parity_flwr.core.consensus import Vote, supported_vote
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.signatures import ballot_payload
 from parity_flwr.core.validation import WORST_RISE, loss_rise
-
-CANDIDATES = "parity-candidates"
-"""Configuration key of a validation request: how many candidate models it holds."""
-
-TOLERANCE = "parity-tolerance"
-"""Configuration key: a loss that rises by less than this (millionths) is good enough."""
-
-BASE_RECORD = "parity-base"
-CANDIDATE_RECORD = "parity-candidate-{}"
-VOTE = "vote"
-LOSS_RISES = "loss-rises"
+from parity_flwr.core.wire import (
+    BASE_RECORD,
+    CANDIDATES,
+    LOSS_RISES,
+    PARITY_RECORD,
+    PUBLIC_KEY,
+    ROUND,
+    RUN,
+    SIGNATURE,
+    TOLERANCE,
+    VOTE,
+    candidate_record,
+)
 
 
 class ValidationMod:
@@ -78,7 +70,7 @@ class ValidationMod:
             return call_next(message, context)
         count = int(str(config[CANDIDATES]))
         records = message.content.array_records
-        names = [BASE_RECORD, *(CANDIDATE_RECORD.format(k) for k in range(count))]
+        names = [BASE_RECORD, *(candidate_record(k) for k in range(count))]
         losses = []
         for name in names:
             reply = call_next(_evaluation(message, records[name]), context)
@@ -115,7 +107,7 @@ class ValidationMod:
         if self._signer is None or RUN not in config:
             return
         signer = resolve_signer(self._signer, context)
-        candidate = message.content.array_records[CANDIDATE_RECORD.format(0)]
+        candidate = message.content.array_records[candidate_record(0)]
         payload = ballot_payload(
             run_id=str(config[RUN]),
             round=int(str(config[ROUND])),

@@ -17,8 +17,18 @@ from parity_flwr.core.records import BallotFacts, ReputationState
 from parity_flwr.core.reputation import standing_of
 from parity_flwr.core.signatures import ballot_payload, verify
 from parity_flwr.core.validation import WORST_RISE, millionths
+from parity_flwr.core.wire import (
+    BASE_RECORD,
+    CANDIDATES,
+    LOSS_RISES,
+    PARITY_RECORD,
+    PUBLIC_KEY,
+    SIGNATURE,
+    TOLERANCE,
+    VOTE,
+    candidate_record,
+)
 from parity_flwr.strategies.exchange import name_round
-from parity_flwr.strategies.identity import RECORD
 
 _MAX_BYTES = 512  # of a key or a signature
 
@@ -76,10 +86,10 @@ class Committee:
     def _ask(self, base: ArrayRecord, candidates: Sequence[ArrayRecord]) -> dict[int, Message]:
         """Send the question and return the replies of members that answered exactly once."""
         config = name_round(ConfigRecord(), self.round, self.run_id)
-        config["parity-candidates"] = len(candidates)
-        config["parity-tolerance"] = millionths(self.config.tolerance)
-        records = {f"parity-candidate-{k}": each for k, each in enumerate(candidates)}
-        content = RecordDict({"parity-base": base, **records, "config": config})
+        config[CANDIDATES] = len(candidates)
+        config[TOLERANCE] = millionths(self.config.tolerance)
+        records = {candidate_record(k): each for k, each in enumerate(candidates)}
+        content = RecordDict({BASE_RECORD: base, **records, "config": config})
         questions = [
             Message(content=content, message_type=MessageType.EVALUATE, dst_node_id=node_id)
             for node_id in sorted(self.members.values())
@@ -134,16 +144,16 @@ def _once(answers: Iterable[Message], asked: set[int]) -> dict[int, Message]:
 
 
 def _read(reply: Message) -> tuple[Vote | None, int | None, bytes, bytes]:
-    record = reply.content.config_records.get(RECORD, ConfigRecord())
-    text = record.get("vote")
+    record = reply.content.config_records.get(PARITY_RECORD, ConfigRecord())
+    text = record.get(VOTE)
     votes = {vote.value: vote for vote in Vote}
     vote = votes.get(text) if isinstance(text, str) else None
     rises = _rises(reply, 1)
     return (
         vote,
         rises[0] if rises else None,
-        _bytes(record, "public-key"),
-        _bytes(record, "signature"),
+        _bytes(record, PUBLIC_KEY),
+        _bytes(record, SIGNATURE),
     )
 
 
@@ -156,8 +166,8 @@ def _rises(reply: Message | None, count: int) -> list[int] | None:
     """Return the reported rises, None unless they are ``count`` plausible integers."""
     if reply is None:
         return None
-    record = reply.content.config_records.get(RECORD, ConfigRecord())
-    rises = record.get("loss-rises")
+    record = reply.content.config_records.get(PARITY_RECORD, ConfigRecord())
+    rises = record.get(LOSS_RISES)
     if not isinstance(rises, list) or len(rises) != count:
         return None
     if any(type(rise) is not int or abs(rise) > WORST_RISE for rise in rises):

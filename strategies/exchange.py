@@ -13,14 +13,12 @@ from parity_flwr.core.config import ReputationConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Action, ReputationState
 from parity_flwr.core.reputation import standing_of
+from parity_flwr.core.wire import ROUND, RUN
 from parity_flwr.strategies.arrays import read_arrays
 from parity_flwr.strategies.gate import Arrays, Gate
 from parity_flwr.strategies.identity import Roster
 from parity_flwr.strategies.inner import PinnedGrid
 from parity_flwr.strategies.intake import Answer, Asked, Intake
-
-RUN_KEY = "parity-run"
-ROUND_KEY = "server-round"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +69,7 @@ class Exchange:
 
 def name_round(config: ConfigRecord, round: int, run_id: str) -> ConfigRecord:
     """Return a copy of the caller's config that says which run and round this is."""
-    return ConfigRecord({**config, RUN_KEY: run_id, ROUND_KEY: round})
+    return ConfigRecord({**config, RUN: run_id, ROUND: round})
 
 
 def ask(

@@ -13,10 +13,9 @@ from flwr.common import log
 from flwr.serverapp import Grid
 
 from parity_flwr.core.protocols import ClientStateStore
+from parity_flwr.core.wire import IDENTITY_ACTION, PARITY_RECORD, PARTITION_ID
 
-IDENTITY_QUERY = f"{MessageType.QUERY}.parity_identity"
-RECORD = "parity"
-"""Name of the ConfigRecord in which a client says who it is and signs."""
+IDENTITY_QUERY = f"{MessageType.QUERY}.{IDENTITY_ACTION}"
 
 CLAIMED = "client-"
 """Prefix of identities that rest on a reported partition."""
@@ -94,8 +93,8 @@ class PartitionIdentity:
 
 def reported_partition(content: RecordDict) -> int | None:
     """Return the partition that a message reports, None unless it is a plausible integer."""
-    record = content.config_records.get(RECORD)
-    value = record.get("partition-id") if record is not None else None
+    record = content.config_records.get(PARITY_RECORD)
+    value = record.get(PARTITION_ID) if record is not None else None
     return value if type(value) is int and 0 <= value < _MAX_PARTITION else None
 
 

@@ -12,8 +12,9 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Standing, Verdict
 from parity_flwr.core.signatures import update_payload, verify
+from parity_flwr.core.wire import PARITY_RECORD, PUBLIC_KEY, SIGNATURE
 from parity_flwr.strategies.gate import Gate, Passed, Refused
-from parity_flwr.strategies.identity import CLAIMED, RECORD, reported_partition
+from parity_flwr.strategies.identity import CLAIMED, reported_partition
 
 _MAX_SIGNATURE = 512  # bytes; an Ed25519 signature has 64
 _MAX_TIME_S = 1e9
@@ -161,8 +162,8 @@ def attribute(
 
 
 def _signature(content: RecordDict) -> tuple[bytes, bytes]:
-    record = content.config_records.get(RECORD, ConfigRecord())
-    key, signature = record.get("public-key", b""), record.get("signature", b"")
+    record = content.config_records.get(PARITY_RECORD, ConfigRecord())
+    key, signature = record.get(PUBLIC_KEY, b""), record.get(SIGNATURE, b"")
     if not isinstance(key, bytes) or not isinstance(signature, bytes):
         return b"", b"malformed"
     if not signature:

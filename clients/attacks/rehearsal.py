@@ -11,13 +11,13 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from parity_flwr.clients.attacks.base import Update, difference
 from parity_flwr.clients.messages import (
-    PARTITION_ID,
     array_record_of,
     arrays_of,
     config_of,
     with_content,
     with_node_config,
 )
+from parity_flwr.core.wire import PARTITION_ID
 from parity_flwr.errors import EngineError
 
 

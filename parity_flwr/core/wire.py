@@ -1,0 +1,43 @@
+"""The names that server and clients must spell alike in their messages.
+
+Strategies and clients do not import each other; what they agree on stands here once.
+"""
+
+from typing import Final
+
+IDENTITY_ACTION: Final = "parity_identity"
+"""Action of the query that asks a client who it is."""
+
+PARITY_RECORD: Final = "parity"
+"""The ConfigRecord in which a client says who it is, signs, and votes."""
+
+PARTITION_ID: Final = "partition-id"
+PUBLIC_KEY: Final = "public-key"
+SIGNATURE: Final = "signature"
+
+RUN: Final = "parity-run"
+"""Configuration key: the run's id, which signatures bind."""
+
+ROUND: Final = "server-round"
+"""Configuration key: Flower's own name of the round."""
+
+CANDIDATES: Final = "parity-candidates"
+"""Configuration key of a validation request: how many candidate models it holds."""
+
+TOLERANCE: Final = "parity-tolerance"
+"""Configuration key: a loss that rises by less than this (millionths) is good enough."""
+
+BASE_RECORD: Final = "parity-base"
+VOTE: Final = "vote"
+LOSS_RISES: Final = "loss-rises"
+
+
+def candidate_record(index: int) -> str:
+    """Return the name of the ArrayRecord of one candidate model.
+
+    Examples
+    --------
+    >>> candidate_record(0)
+    'parity-candidate-0'
+    """
+    return f"parity-candidate-{index}"
