@@ -26,6 +26,7 @@ from parity_flwr.core.records import (
     RoundStatus,
     RunHeader,
 )
+from parity_flwr.core.sketch import commitment
 
 JOURNAL_GROUP = "parity_flwr.journal"
 """Entry-point group whose ``default`` opens the journal of a run, if there is one."""
@@ -121,7 +122,7 @@ class Bookkeeper:
             num_rounds=rounds,
             seed=self.seed,
             model_hash=initial_hash,
-            sketch_commitment=hashlib.sha256(self.secret).hexdigest(),
+            sketch_commitment=commitment(self.secret),
             initial_state=self.state,
             environment=_environment(flower_run_id, baseline=journal.baseline),
         )

@@ -106,8 +106,10 @@ class ReputationConsensus(Reputation):
 
     def _qualities(self, exchange: Exchange, accepted: Sequence[Answer]) -> Qualities:
         """Return the validators' score of each update, in the second form."""
+        if not self.reviews or not accepted:
+            return super()._qualities(exchange, accepted)
         drawn = self._draw(exchange)
-        if not self.reviews or not accepted or not drawn.members:
+        if not drawn.members:
             return super()._qualities(exchange, accepted)
         names = [answer.asked.identity for answer in accepted]
         candidates = [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import reference
 from parity_flwr.core.rows import BufferRows, MatrixRows, blocks
-from parity_flwr.core.sketch import UpdateSketch, commitment, remember, remembered, shorten
+from parity_flwr.core.sketch import UpdateSketch, commitment, shorten
 from parity_flwr.errors import ConfigError
 
 SEED = bytes(range(32))
@@ -120,54 +120,6 @@ def test_guessable_seeds_and_bad_sizes_are_refused() -> None:
         UpdateSketch(b"secret", 8)
     with pytest.raises(ConfigError, match="size from 0"):
         UpdateSketch(SEED, -1)
-
-
-def test_the_mean_forgets_by_hand() -> None:
-    memory: dict[str, NDArray[np.float64]] = {}
-    for value in (8.0, 4.0, 2.0):
-        memory = remember(memory, {"a": np.array([value])}, decay=0.5)
-    expected = (2 + 4 / 2 + 8 / 4) / (1 + 1 / 2 + 1 / 4)
-    np.testing.assert_allclose(memory["a"], [expected, 3.0], rtol=1e-15)
-
-
-@pytest.mark.parametrize(("decay", "expected"), [(0.0, 2.0), (1.0, 4.0)])
-def test_limits_of_the_decay(decay: float, expected: float) -> None:
-    memory: dict[str, NDArray[np.float64]] = {}
-    for value in (7.0, 3.0, 2.0):
-        memory = remember(memory, {"a": np.array([value])}, decay=decay)
-    np.testing.assert_allclose(memory["a"], [expected, 3.0])
-
-
-@given(st.floats(0, 1), st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
-def test_the_mean_lies_between_the_extremes(decay: float, values: list[float]) -> None:
-    memory: dict[str, NDArray[np.float64]] = {}
-    for value in values:
-        memory = remember(memory, {"a": np.array([value])}, decay=decay)
-    slack = 1e-9 * max(map(abs, values))
-    assert min(values) - slack <= memory["a"][0] <= max(values) + slack
-
-
-def test_remembering_changes_neither_the_memory_nor_the_absent() -> None:
-    memory = {"a": np.array([1.0, 1.0]), "b": np.array([5.0, 2.0])}
-    after = remember(memory, {"a": np.array([3.0])}, decay=1.0)
-    assert memory["a"].tolist() == [1.0, 1.0]
-    assert after["a"].tolist() == [2.0, 2.0]
-    assert after["b"].tolist() == [5.0, 2.0]
-
-
-def test_another_sketch_size_starts_anew() -> None:
-    after = remember({"a": np.array([1.0, 9.0])}, {"a": np.array([3.0, 4.0])}, decay=0.9)
-    assert after["a"].tolist() == [3.0, 4.0, 1.0]
-
-
-def test_only_those_seen_often_enough_are_remembered() -> None:
-    memory = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 5.0, 2.0])}
-    known, means = remembered(memory, ["b", "c", "a"], rounds=3)
-    assert known.tolist() == [False, False, True]
-    assert means.tolist() == [[1.0, 2.0]]
-    known, means = remembered(memory, ["c"], rounds=1)
-    assert known.tolist() == [False]
-    assert means.shape == (0, 0)
 
 
 def test_a_shortened_sketch_still_keeps_distances() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from parity_flwr.app.journal.agreement import continued
 from parity_flwr.app.journal.chain import Ending, Entry, Record, genesis, link
 from parity_flwr.app.verify_checks import Findings, Line
 from parity_flwr.core.records import Action, RoundRecord, RunHeader
+from parity_flwr.core.sketch import commitment
 from parity_flwr.errors import JournalError
 
 
@@ -160,6 +159,6 @@ def _disagreement(before: RunHeader, header: RunHeader) -> str:
 
 def _digest_of_hex(text: str) -> str:
     try:
-        return hashlib.sha256(bytes.fromhex(text)).hexdigest()
+        return commitment(bytes.fromhex(text))
     except ValueError:
         return ""

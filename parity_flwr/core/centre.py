@@ -108,12 +108,12 @@ def _neighbourhood(squared: Values, shares: Values) -> tuple[Values, Values, flo
     distance = np.sqrt(squared)
     total = np.where(shares > 0, distance @ shares, np.inf)
     medoid = int(np.argmin(total))
-    radius = _weighted_median(distance[medoid], shares)
+    radius = weighted_median(distance[medoid], shares)
     near = np.where(distance[medoid] <= _HOPELESS * radius, shares, 0.0)
     return np.eye(1, n, medoid)[0], near, radius
 
 
-def _weighted_median(values: Values, shares: Values) -> float:
+def weighted_median(values: Values, shares: Values) -> float:
     """Return the smallest value that has half of the shares at or below it."""
     order = np.argsort(values, kind="stable")
     below = np.cumsum(shares[order])

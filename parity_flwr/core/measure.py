@@ -80,6 +80,17 @@ class Rule(Protocol):
         ...
 
 
+def figures_of(
+    lengths: Values, rho: Values, deviation: Values, extra: Sequence[Mapping[str, float]]
+) -> list[Figures]:
+    """Return one figure set per update from their columns."""
+    columns = (lengths.tolist(), rho.tolist(), deviation.tolist(), extra)
+    return [
+        Figures(norm=norm, rho=distance, deviation=value, extra=each)
+        for norm, distance, value, each in zip(*columns, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class NeighbourRule:
     """Distances to neighbours, to a robust centre and between memories (P-4, P-5).
@@ -119,13 +130,7 @@ class NeighbourRule:
         extra = self._memory_figures(identities, latest, working, trust)
         facts = as_facts(lengths, rho, extra)
         deviation = self._deviation(squared, facts, trust, working)
-        measured = [
-            Figures(norm=norm, rho=distance, deviation=value, extra=each)
-            for norm, distance, value, each in zip(
-                lengths.tolist(), rho.tolist(), deviation.tolist(), extra, strict=True
-            )
-        ]
-        return measured, latest
+        return figures_of(lengths, rho, deviation, extra), latest
 
     def _deviation(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from parity_flwr.core.measure import (
     NeighbourRule,
     Rule,
     as_facts,
+    figures_of,
     pair_distances,
     read_updates,
 )
@@ -27,7 +28,6 @@ from parity_flwr.core.response_memory import keep, recall
 from parity_flwr.core.response_round import Present, advance, figures
 from parity_flwr.core.robustness import neighbour_distance
 from parity_flwr.core.rows import Rows
-from parity_flwr.core.survey import Survey
 
 Values = NDArray[np.float64]
 Extra = list[dict[str, float]]
@@ -85,17 +85,14 @@ class ResponseRule:
         if self.config.sketch_size > 0:
             now = Present(
                 sketches=seen.sketches,
-                balance=self._balance(seen, voices & near),
+                balance=rank_balance(seen.columns, among=voices & near),
                 voices=voices,
                 trust=trust,
                 applied=np.zeros(len(trust)) if applied is None else applied,
             )
             latest, extra = self._remember(now, identities, memory)
         deviation = self._centre(squared, lengths, rho, extra, trust)
-        return _figures(lengths, rho, deviation, extra), latest
-
-    def _balance(self, seen: Survey, peers: NDArray[np.bool_]) -> Values:
-        return rank_balance(seen.columns, among=peers)
+        return figures_of(lengths, rho, deviation, extra), latest
 
     def _remember(
         self, now: Present, identities: Sequence[str], memory: Memory
@@ -119,13 +116,3 @@ class ResponseRule:
         return consensus_deviation(
             distances, self.config, among=is_at_work(lengths, self.config)
         )
-
-
-def _figures(
-    lengths: Values, rho: Values, deviation: Values, extra: Sequence[Mapping[str, float]]
-) -> list[Figures]:
-    columns = (lengths.tolist(), rho.tolist(), deviation.tolist(), extra)
-    return [
-        Figures(norm=norm, rho=distance, deviation=value, extra=each)
-        for norm, distance, value, each in zip(*columns, strict=True)
-    ]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_flwr.core.centre import weighted_median
+
 Values = NDArray[np.float64]
 
 _SPREADS = 3.0
@@ -50,7 +52,7 @@ def review_quality(
         judges = [name for name in opinions if name != identity and weights[name] > 0]
         if judges:
             seen = np.array([opinions[name][k] for name in judges])
-            quality[identity] = _weighted_median(seen, np.array([weights[n] for n in judges]))
+            quality[identity] = weighted_median(seen, np.array([weights[n] for n in judges]))
     return quality
 
 
@@ -59,10 +61,3 @@ def _opinion(rises: Values) -> Values:
     deviation = _NORMAL * float(np.median(np.abs(rises - median)))
     scale = max(deviation, _FLOOR * abs(median), 1e-9)
     return np.asarray(1 - np.clip((rises - median) / (_SPREADS * scale), 0, 1), np.float64)
-
-
-def _weighted_median(values: Values, weights: Values) -> float:
-    """Return the smallest value that has half of the weight at or below it."""
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(below, below[-1] / 2)])

@@ -8,7 +8,7 @@ for long. The map is secret while the run lasts: a vector in a known kernel is i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -215,59 +215,3 @@ def _fold_as_is(
     if tail:
         folded[:, :tail] += columns[:, whole:] * signs[whole:]
     return np.asarray(folded)
-
-
-def remember(
-    memory: Memory, sketches: Mapping[str, NDArray[np.float64]], *, decay: float
-) -> dict[str, NDArray[np.float64]]:
-    """Return the memory with one more sketch for each identity given.
-
-    The mean weighs the update of i rounds ago by decay^i, and is exact from the first one
-    on: mean += rate * (sketch - mean), rate = (1 - decay) / (1 - decay^count).
-
-    Parameters
-    ----------
-    memory : mapping from identity to ndarray of float64, shape (size + 1,)
-        Not changed. An entry of another size (the run's was changed) starts anew.
-    sketches : mapping from identity to ndarray of float64, shape (size,)
-        This round's; identities without one keep what they have.
-    decay : float
-        In [0, 1]; 1 is the plain mean.
-
-    Examples
-    --------
-    >>> memory = remember({}, {"a": np.array([2.0])}, decay=0.5)
-    >>> remember(memory, {"a": np.array([5.0])}, decay=0.5)["a"].tolist()
-    [4.0, 2.0]
-    """
-    result = dict(memory)
-    for identity, sketch in sketches.items():
-        old = result.get(identity)
-        if old is None or old.size != sketch.size + 1:
-            old = np.zeros(sketch.size + 1)
-        count = old[-1] + 1.0
-        rate = (1.0 - decay) / (1.0 - decay**count) if decay < 1 else 1.0 / count
-        result[identity] = np.append(old[:-1] + rate * (sketch - old[:-1]), count)
-    return result
-
-
-def remembered(
-    memory: Memory, identities: Sequence[str], *, rounds: int
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return who of the n has at least `rounds` updates in memory, and their m mean sketches.
-
-    Returns
-    -------
-    known : ndarray of bool, shape (n,)
-    means : ndarray of float64, shape (m, size)
-        One row per True in `known`, in the same order.
-
-    Examples
-    --------
-    >>> known, means = remembered({"a": np.array([4.0, 2.0])}, ["a", "b"], rounds=2)
-    >>> known.tolist(), means.tolist()
-    ([True, False], [[4.0]])
-    """
-    known = np.array([i in memory and memory[i][-1] >= rounds for i in identities], bool)
-    chosen = [memory[i][:-1] for i, old in zip(identities, known, strict=True) if old]
-    return known, np.stack(chosen) if chosen else np.zeros((0, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from parity_flwr.core.records import (
     RoundRecord,
     RunHeader,
 )
+from parity_flwr.core.sketch import commitment
 from parity_flwr.errors import CheckpointError, ConfigError, JournalError, RunError
 
 _FINAL = "completed"
@@ -224,8 +224,10 @@ def _finite(metrics: Mapping[str, float], round_number: int) -> dict[str, float]
 
 
 def _require_seed(checkpoint: Checkpoint, header: RunHeader) -> None:
-    commitment = hashlib.sha256(checkpoint.sketch_seed).hexdigest()
-    if checkpoint.sketch_seed and commitment != header.sketch_commitment:
+    if (
+        checkpoint.sketch_seed
+        and commitment(checkpoint.sketch_seed) != header.sketch_commitment
+    ):
         raise CheckpointError(
             "a checkpoint needs the sketch seed that the run committed to",
             came="another seed",
