@@ -13,10 +13,11 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.ranges import require, require_range
 from parity_flwr.core.records import ReputationState
 from parity_flwr.core.reputation import is_excluded, standing_of
 from parity_flwr.core.selection import select
-from parity_flwr.errors import ConfigError, RunError
+from parity_flwr.errors import RunError
 from parity_flwr.strategies.inner import setting
 
 _POLL_S = 0.5
@@ -45,10 +46,12 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name in ("fraction_train", "fraction_evaluate"):
-            _require(0 <= getattr(self, name) <= 1, name, "a number from 0 to 1", self)
+            require_range(name, getattr(self, name), 0, 1)
         for name in ("min_train_nodes", "min_evaluate_nodes", "min_available_nodes"):
-            _require(getattr(self, name) >= 0, name, "an integer >= 0", self)
-        _require(self.node_timeout_s >= 0, "node_timeout_s", "seconds >= 0", self)
+            value = getattr(self, name)
+            require(value >= 0, name, "an integer >= 0", value)
+        timeout_s = self.node_timeout_s
+        require(timeout_s >= 0, "node_timeout_s", "seconds >= 0", timeout_s)
 
     @classmethod
     def of(cls, inner: Strategy) -> Sampling:
@@ -69,15 +72,6 @@ class Sampling:
     def evaluate_size(self, connected: int) -> int:
         """Return how many nodes evaluate."""
         return _size(connected, self.fraction_evaluate, self.min_evaluate_nodes)
-
-
-def _require(holds: bool, name: str, needed: str, sampling: Sampling) -> None:
-    if not holds:
-        raise ConfigError(
-            f"{name} needs {needed}",
-            came=str(getattr(sampling, name)),
-            action=f"change {name}",
-        )
 
 
 def _size(connected: int, fraction: float, minimum: int) -> int:

@@ -6,12 +6,11 @@ the field's comment says so (docs/equations.md has the reasons).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from parity_flwr.core.ranges import require, require_range, require_simplex
 from parity_flwr.core.response_config import ResponseConfig
-from parity_flwr.errors import ConfigError
 
 Four = tuple[float, float, float, float]
 
@@ -28,30 +27,6 @@ class Design(StrEnum):
 
     NEIGHBOUR = "neighbour"  # P-4 to P-6, and memories between rounds
     RESPONSE = "response"  # decided: lies answer the model's steps, and repeat others' noise
-
-
-def _require(holds: bool, name: str, needed: str, came: object) -> None:
-    if not holds:
-        raise ConfigError(f"{name} needs {needed}", came=repr(came), action=f"change {name}")
-
-
-def _require_range(name: str, value: float, low: float, high: float) -> None:
-    _require(
-        math.isfinite(value) and low <= value <= high,
-        name,
-        f"a number from {low:g} to {high:g}",
-        value,
-    )
-
-
-def _require_simplex(name: str, weights: Four) -> None:
-    valid = len(weights) == 4 and all(math.isfinite(w) and w >= 0 for w in weights)
-    _require(
-        valid and math.isclose(sum(weights), 1.0, abs_tol=1e-9),
-        name,
-        "four weights >= 0 that sum to 1",
-        weights,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,16 +51,16 @@ class ReputationConfig:
     probation_share: float = 0.2  # P-3 decided: the most that they hold together
 
     def __post_init__(self) -> None:
-        _require_range("initial", self.initial, 0, 1000)
+        require_range("initial", self.initial, 0, 1000)
         for name in ("decay_up", "decay_down", "gamma", "history_decay"):
-            _require_range(name, getattr(self, name), 0, 1)
+            require_range(name, getattr(self, name), 0, 1)
         for name in ("performance", "quality", "consistency", "social", "dimension_weights"):
-            _require_simplex(name, getattr(self, name))
-        _require_range("adaptation_rate", self.adaptation_rate, 0, 10)
-        _require_range("weight_floor", self.weight_floor, 0, 0.25)
-        _require_range("exclusion_threshold", self.exclusion_threshold, 0, 1000)
-        _require_range("probation_rounds", self.probation_rounds, 0, 1_000_000)
-        _require_range("probation_share", self.probation_share, 0, 1)
+            require_simplex(name, getattr(self, name))
+        require_range("adaptation_rate", self.adaptation_rate, 0, 10)
+        require_range("weight_floor", self.weight_floor, 0, 0.25)
+        require_range("exclusion_threshold", self.exclusion_threshold, 0, 1000)
+        require_range("probation_rounds", self.probation_rounds, 0, 1_000_000)
+        require_range("probation_share", self.probation_share, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +73,9 @@ class WeightConfig:
     max_share: float = 0.4  # one client's share of a round; at least 1/m of m replies
 
     def __post_init__(self) -> None:
-        _require_range("slope", self.slope, 0, 1000)
-        _require_range("examples_factor", self.examples_factor, 1, 1e9)
-        _require_range("max_share", self.max_share, 0, 1)
+        require_range("slope", self.slope, 0, 1000)
+        require_range("examples_factor", self.examples_factor, 1, 1e9)
+        require_range("max_share", self.max_share, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,24 +104,24 @@ class RobustnessConfig:
 
     def __post_init__(self) -> None:
         if self.neighbour is not None:
-            _require_range("neighbour", self.neighbour, 1, 1_000_000)
+            require_range("neighbour", self.neighbour, 1, 1_000_000)
         for name in ("tau", "lambda_"):
             if getattr(self, name) is not None:
-                _require_range(name, getattr(self, name), 0, 1e300)
+                require_range(name, getattr(self, name), 0, 1e300)
         for name in ("tau_spreads", "rate_spreads", "deviation_spreads"):
-            _require_range(name, getattr(self, name), 0, 1e6)
-        _require_range("spread_floor", self.spread_floor, 0, 1)
-        _require_range("exact_replies", self.exact_replies, 0, 1_000_000)
-        _require_range("min_replies", self.min_replies, 2, 1_000_000)
-        _require_range("sketch_size", self.sketch_size, 0, 1 << 20)
-        _require_range("sketch_decay", self.sketch_decay, 0, 1)
-        _require_range("sketch_rounds", self.sketch_rounds, 1, 1_000_000)
-        _require_range("ranked_coordinates", self.ranked_coordinates, 0, 1 << 20)
+            require_range(name, getattr(self, name), 0, 1e6)
+        require_range("spread_floor", self.spread_floor, 0, 1)
+        require_range("exact_replies", self.exact_replies, 0, 1_000_000)
+        require_range("min_replies", self.min_replies, 2, 1_000_000)
+        require_range("sketch_size", self.sketch_size, 0, 1 << 20)
+        require_range("sketch_decay", self.sketch_decay, 0, 1)
+        require_range("sketch_rounds", self.sketch_rounds, 1, 1_000_000)
+        require_range("ranked_coordinates", self.ranked_coordinates, 0, 1 << 20)
         for name in ("deviation_floor", "idle_share"):
-            _require_range(name, getattr(self, name), 0, 1)
-        _require_range("opposed_at", self.opposed_at, 1e-6, 1)
+            require_range(name, getattr(self, name), 0, 1)
+        require_range("opposed_at", self.opposed_at, 1e-6, 1)
         low, high = self.balance
-        _require(0 <= low < high <= 2, "balance", "0 <= low < high <= 2", self.balance)
+        require(0 <= low < high <= 2, "balance", "0 <= low < high <= 2", self.balance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +134,9 @@ class GateConfig:
     require_signature: bool = False
 
     def __post_init__(self) -> None:
-        _require_range("max_examples", self.max_examples, 1, 2**53)
-        _require_range("max_bytes", self.max_bytes, 1, 2**53)
-        _require_range("max_magnitude", self.max_magnitude, 0, 1e18)
+        require_range("max_examples", self.max_examples, 1, 2**53)
+        require_range("max_bytes", self.max_bytes, 1, 2**53)
+        require_range("max_magnitude", self.max_magnitude, 0, 1e18)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +147,7 @@ class CommitteeConfig:
     tolerance: float = 0.0  # a loss that rises by less than this is good enough
 
     def __post_init__(self) -> None:
-        _require_range("tolerance", self.tolerance, 0, 1000)
+        require_range("tolerance", self.tolerance, 0, 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,5 +164,5 @@ class TrustConfig:
     real_clock: bool = False  # wall-clock facts enter the weights only when this is set
 
     def __post_init__(self) -> None:
-        _require_range("quorum", self.quorum, 0, 1)
-        _require_range("selection_floor", self.selection_floor, 0, 1)
+        require_range("quorum", self.quorum, 0, 1)
+        require_range("selection_floor", self.selection_floor, 0, 1)
