@@ -8,6 +8,7 @@
 the literature are there by name.
 """
 
+from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
@@ -15,6 +16,7 @@ from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.guarded import Guarded, Setup
 from parity_flwr.strategies.identity import IdentitySource, NodeKeyIdentity, PartitionIdentity
+from parity_flwr.strategies.options import Options
 from parity_flwr.strategies.ready import (
     Bulyan,
     CentredClipping,
@@ -44,10 +46,12 @@ __all__ = [
     "Guarded",
     "IdentitySource",
     "Krum",
+    "Mode",
     "MultiKrum",
     "NearestNeighbourMixing",
     "NodeKeyIdentity",
     "NormClipping",
+    "Options",
     "PartitionIdentity",
     "Passed",
     "Refused",
@@ -62,4 +66,5 @@ __all__ = [
     "ScoreFunction",
     "Setup",
     "TrimmedMean",
+    "trust_config",
 ]

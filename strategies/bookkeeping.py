@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
+from parity_flwr.core.modes import mode_name
 from parity_flwr.core.protocols import ClientStateStore, Journal
 from parity_flwr.core.records import (
     Checkpoint,
@@ -124,7 +125,10 @@ class Bookkeeper:
             model_hash=initial_hash,
             sketch_commitment=commitment(self.secret),
             initial_state=self.state,
-            environment=_environment(flower_run_id, baseline=journal.baseline),
+            environment={
+                "mode": mode_name(self.config),
+                **_environment(flower_run_id, baseline=journal.baseline),
+            },
         )
         resumption = journal.begin(header)
         if resumption is not None:

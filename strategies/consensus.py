@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Unpack
 
 from flwr.serverapp.strategy import Strategy
 
 from parity_flwr.core.committee import committee_size
-from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import Rule
-from parity_flwr.core.protocols import Journal
-from parity_flwr.core.records import ReputationState, RoundFacts, RoundStatus
+from parity_flwr.core.records import RoundFacts, RoundStatus
 from parity_flwr.core.reputation import is_excluded, standing_of
 from parity_flwr.core.review import review_quality
 from parity_flwr.core.rounds import decide
 from parity_flwr.core.selection import select
 from parity_flwr.errors import ConfigError
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
 from parity_flwr.strategies.committee import Committee
 from parity_flwr.strategies.exchange import Exchange
-from parity_flwr.strategies.facts import Qualities, ScoreFunction
-from parity_flwr.strategies.identity import IdentitySource
+from parity_flwr.strategies.facts import Qualities
 from parity_flwr.strategies.inner_state import Snapshot
 from parity_flwr.strategies.intake import Answer
+from parity_flwr.strategies.options import Options
 from parity_flwr.strategies.reputation import Reputation, Settled
-from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.settlement import Outcome
 
 _VALIDATE = 3  # the committee's own random stream
@@ -59,7 +55,7 @@ class ReputationConsensus(Reputation):
         output quality (P-4, P-9). Costs one evaluation per update and validator.
     vote_timeout_s : float
         Seconds to wait for ballots.
-    config, seed, sampling, journal, identity, rule, score, carried
+    **options : Options
         As in :class:`parity_flwr.strategies.Reputation`.
 
     Examples
@@ -76,26 +72,9 @@ class ReputationConsensus(Reputation):
         committee: int | None = None,
         reviews: bool = False,
         vote_timeout_s: float = 600.0,
-        config: TrustConfig | None = None,
-        seed: int | None = None,
-        sampling: Sampling | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
-        rule: Rule | None = None,
-        score: ScoreFunction | None = None,
-        carried: ReputationState | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            inner,
-            config=config,
-            seed=seed,
-            sampling=sampling,
-            journal=journal,
-            identity=identity,
-            rule=rule,
-            score=score,
-            carried=carried,
-        )
+        super().__init__(inner, **options)
         if committee is not None and committee < 1:
             raise ConfigError(
                 "committee needs at least 1 validator", came=str(committee), action="raise it"

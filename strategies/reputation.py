@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from logging import INFO
+from typing import Unpack
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.common import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import Rule
-from parity_flwr.core.protocols import Journal
+from parity_flwr.core.modes import mode_name
 from parity_flwr.core.records import (
     ReputationState,
     RoundDecision,
@@ -24,22 +23,22 @@ from parity_flwr.core.records import (
 )
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import apply_actions, decide
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper, plain_metrics
+from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper, plain_metrics
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.facts import (
     Measuring,
     Qualities,
-    ScoreFunction,
     gather_facts,
     score_updates,
 )
 from parity_flwr.strategies.gate import Gate
-from parity_flwr.strategies.identity import IdentitySource, Roster
+from parity_flwr.strategies.identity import Roster
 from parity_flwr.strategies.inner import pin, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
+from parity_flwr.strategies.options import Options, chosen_config
 from parity_flwr.strategies.sampling import (
     Sampling,
     choose_trainers,
@@ -73,24 +72,9 @@ class Reputation(Evaluating):
     inner : Strategy
         Any Message-API strategy. It is copied, never changed; its fractions and minimums
         become the ``sampling`` unless that is given.
-    config : TrustConfig, optional
-        Every constant of the protocol.
-    seed : int, optional
-        Makes selection and the update sketches repeatable. Keep it on the server.
-    sampling : Sampling, optional
-        How many nodes each phase asks, and how long to wait for them.
-    journal : Journal or None
-        Where rounds are written; by default ``$PARITY_RUN_DIR`` or a new run under
-        ``$PARITY_HOME``; None for nowhere.
-    identity : IdentitySource, optional
-        How nodes become identities; by default registered keys in a deployment, reported
-        partitions in a simulation.
-    rule : Rule, optional
-        What measures the updates (extension point); by default the configured design's.
-    score : ScoreFunction, optional
-        Scores each client's model on data the server holds (extension point).
-    carried : ReputationState, optional
-        Reputation from an earlier run.
+    **options : Options
+        ``mode`` or ``config``, ``seed``, ``sampling``, ``journal``, ``identity``, ``rule``,
+        ``score`` and ``carried``, as :class:`Options` explains them.
 
     Examples
     --------
@@ -100,36 +84,24 @@ class Reputation(Evaluating):
     0.5
     """
 
-    def __init__(
-        self,
-        inner: Strategy,
-        *,
-        config: TrustConfig | None = None,
-        seed: int | None = None,
-        sampling: Sampling | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
-        rule: Rule | None = None,
-        score: ScoreFunction | None = None,
-        carried: ReputationState | None = None,
-    ) -> None:
-        self.config = config or TrustConfig()
-        self.seed = seed
-        self.rule = rule or rule_for(self.config.robustness)
-        self.score = score
+    def __init__(self, inner: Strategy, **options: Unpack[Options]) -> None:
+        self.config = chosen_config(options)
+        self.seed = options.get("seed")
+        self.rule = options.get("rule") or rule_for(self.config.robustness)
+        self.score = options.get("score")
         self._exchange: Exchange | None = None
-        book = Bookkeeper(self.config, seed=seed, carried=carried)
         super().__init__(
-            book,
+            Bookkeeper(self.config, seed=self.seed, carried=options.get("carried")),
             inner=pin(inner),
-            journal=journal,
-            sampling=sampling or Sampling.of(inner),
-            roster=Roster(identity),
+            journal=options.get("journal", AUTOMATIC),
+            sampling=options.get("sampling") or Sampling.of(inner),
+            roster=Roster(options.get("identity")),
         )
 
     def summary(self) -> None:
         """Log the configuration."""
         log(INFO, "\t├──> Reputation around %s:", type(self._inner).__name__)
+        log(INFO, "\t│\t├── Mode: %s", mode_name(self.config))
         log(INFO, "\t│\t├── %s", self.sampling)
         log(INFO, "\t│\t└── Excluded below: %g", self.config.reputation.exclusion_threshold)
         self._inner.summary()

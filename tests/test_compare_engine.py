@@ -18,18 +18,15 @@ from parity_flwr.app.compare.contender import Setting, Submissions
 from parity_flwr.app.compare.contenders import CONTENDERS
 from parity_flwr.app.compare.data import Samples
 from parity_flwr.app.compare.perceptron import Perceptron
-from parity_flwr.app.compare.reputation import (
-    PAPER_LAMBDA,
-    PAPER_TAU,
-    Reputable,
-    paper_config,
-)
+from parity_flwr.app.compare.reputation import Reputable
 from parity_flwr.app.compare.simulation import Run, simulate
 from parity_flwr.app.compare.task import Federation, Task, build_task
 from parity_flwr.app.compare.training import train_together
 from parity_flwr.app.inprocess import InProcessGrid
 from parity_flwr.clients import Examples, LocalTraining, TorchClient, mlp, parity_mods
 from parity_flwr.clients.attacks import AttackMod, SignFlip
+from parity_flwr.core.config import Formula
+from parity_flwr.core.modes import PAPER_LAMBDA, PAPER_TAU, Mode, trust_config
 from parity_flwr.core.reputation import is_excluded
 from parity_flwr.strategies import ReputationFedAvg, Sampling
 
@@ -230,7 +227,8 @@ def test_the_paper_s_equations_never_exclude_anybody() -> None:
 
 def test_the_papers_penalty_is_absolute_and_looks_at_the_nearest_other_one() -> None:
     # Eq. 6: exp(-lambda max(0, rho - tau)), here seen in the decayed mean of soundness.
-    config = paper_config()
+    config = trust_config(Mode.PAPER)
+    config = replace(config, reputation=replace(config.reputation, merit=Formula.DECIDED))
     updates = np.array([[0, 0], [0.1, 0], [0, 0.1], [0.1, 0.1], [0, 2.65]], np.float32)
     contender = Reputable(Setting(5, 1, 0, np.zeros(5, bool)), config)
     examples = np.full(5, 10)

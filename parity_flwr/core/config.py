@@ -38,6 +38,7 @@ class ReputationConfig:
     decay_up: float = 0.95  # P-7 decided: g when the event is above the score
     decay_down: float = 0.7  # P-7 decided: g when it is below
     gamma: float = 0.95  # P-7 as printed: temporal decay
+    merit: Formula = Formula.DECIDED  # P-8 to P-10 decided: only sound work earns
     performance: Four = (0.25, 0.25, 0.25, 0.25)  # a1..a4 of P-8; the paper gives none
     quality: Four = (0.25, 0.25, 0.25, 0.25)  # b1..b4 of P-9; the paper gives none
     consistency: Four = (0.25, 0.25, 0.25, 0.25)  # g1..g4 of P-10; the paper gives none

@@ -178,7 +178,7 @@ class RunHeader:
     model_hash: str  # of the initial model
     sketch_commitment: str  # SHA-256 of the secret seed of the update sketches, hex
     initial_state: ReputationState = field(default_factory=ReputationState)
-    environment: Mapping[str, str] = field(default_factory=dict)  # versions, engine, run id
+    environment: Mapping[str, str] = field(default_factory=dict)  # mode, versions, run id
 
 
 @dataclass(frozen=True, kw_only=True)

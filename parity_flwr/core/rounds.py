@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.config import Formula, TrustConfig
 from parity_flwr.core.dimensions import NEUTRAL, bounded_ratio
 from parity_flwr.core.evidence import weigh_evidence
 from parity_flwr.core.evolution import adapt
@@ -122,12 +122,19 @@ def _observe_all(
         reply.identity: observe(
             standing_of(state, reply.identity, config.reputation),
             reply,
-            soundness=weighed[reply.identity].soundness if reply.identity in weighed else 0.0,
+            soundness=_soundness(weighed.get(reply.identity), config),
             pace=paces.get(reply.identity, (NEUTRAL, NEUTRAL)),
             config=config.reputation,
         )
         for reply in replies
     }
+
+
+def _soundness(weighed: ReplyDecision | None, config: TrustConfig) -> float:
+    """Return how far a reply counts as sound work; in the paper's words all work is."""
+    if weighed is None:
+        return 0.0
+    return 1.0 if config.reputation.merit is Formula.PAPER else weighed.soundness
 
 
 def _paces(

@@ -27,6 +27,7 @@ def main(grid: Grid, context: Context) -> None:
     nodes = int(config["min-nodes"])
     secret = int(config["strategy-seed"])
     strategy = ReputationFedAvg(
+        mode=str(config["mode"]),
         sampling=Sampling(
             fraction_evaluate=float(config["fraction-evaluate"]),
             min_train_nodes=nodes,

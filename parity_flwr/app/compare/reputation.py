@@ -13,16 +13,9 @@ from parity_flwr.app.compare.contender import (
     Values,
     weighted,
 )
-from parity_flwr.core.config import (
-    Design,
-    Formula,
-    GateConfig,
-    ReputationConfig,
-    RobustnessConfig,
-    TrustConfig,
-    WeightConfig,
-)
+from parity_flwr.core.config import GateConfig, TrustConfig
 from parity_flwr.core.measure import Figures, Rule
+from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import is_excluded, standing_of
@@ -32,50 +25,20 @@ from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.shares import client_alpha
 from parity_flwr.strategies.bookkeeping import sketch_seed
 
-PAPER_TAU = 0.65  # 1.5 times the clean median of rho in the design note's setting
-PAPER_LAMBDA = 1.0
-
 
 def reputation(setting: Setting) -> Contender:
     """Return the default strategy: ``ReputationFedAvg`` with its default configuration."""
-    return Reputable(setting, TrustConfig())
+    return Reputable(setting, trust_config(Mode.ROBUST))
 
 
 def inclusive(setting: Setting) -> Contender:
-    """Return the default strategy with the response design, which spares honest minorities."""
-    return Reputable(setting, TrustConfig(robustness=RobustnessConfig(design=Design.RESPONSE)))
+    """Return the default strategy in inclusive mode, which spares honest minorities."""
+    return Reputable(setting, trust_config(Mode.INCLUSIVE))
 
 
 def paper(setting: Setting) -> Contender:
-    """Return the paper's equations as printed (P-2 to P-7), without any repair of ours."""
-    return Reputable(setting, paper_config())
-
-
-def paper_config() -> TrustConfig:
-    """Return the configuration under which the protocol is the paper's, word for word.
-
-    The paper gives tau and lambda no values; these suit the grid's model.
-    """
-    return TrustConfig(
-        reputation=ReputationConfig(
-            evolution=Formula.PAPER,
-            adaptation_rate=0.0,
-            exclusion_threshold=0.0,
-            probation_rounds=0,
-            probation_share=1.0,
-        ),
-        weights=WeightConfig(
-            formula=Formula.PAPER, slope=1.0, examples_factor=1e9, max_share=1.0
-        ),
-        robustness=RobustnessConfig(
-            neighbour=1,
-            tau=PAPER_TAU,
-            lambda_=PAPER_LAMBDA,
-            sketch_size=0,
-            ranked_coordinates=0,
-            idle_share=0.0,
-        ),
-    )
+    """Return the paper's equations as printed, without any repair of ours."""
+    return Reputable(setting, trust_config(Mode.PAPER))
 
 
 class Reputable:

@@ -166,6 +166,7 @@ def _facts(data: RunData) -> tuple[tuple[str, str], ...]:
         ("started", data.created),
         ("finished", data.finished),
         ("strategy", f"{header.strategy} around {header.inner}" if header is not None else ""),
+        ("mode", header.environment.get("mode", "") if header is not None else ""),
         ("seed", "" if header is None or header.seed is None else str(header.seed)),
         ("model hash (SHA-256)", last.model_hash if last is not None else ""),
         ("first model's hash", header.model_hash if header is not None else ""),

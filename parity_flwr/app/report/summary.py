@@ -55,6 +55,7 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
         "path": str(folder.path),
         "status": status.status,
         "reason": status.reason,
+        "mode": header.environment.get("mode", "") if header is not None else "",
         "rounds": len(rounds),
         "accepted_rounds": sum(r.decision.status is RoundStatus.ACCEPTED for r in rounds),
         "metric": final_metric(list(journal.evaluations())),

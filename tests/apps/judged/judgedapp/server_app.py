@@ -14,7 +14,8 @@ def main(grid: Grid, context: Context) -> None:
     """Run the configured rounds; the journal keeps everything."""
     count = int(context.run_config["num-clients"])
     sampling = Sampling(fraction_evaluate=0.0, min_train_nodes=count, min_available_nodes=count)
-    ReputationFedAvg(sampling=sampling, seed=7).start(
+    mode = str(context.run_config["mode"])
+    ReputationFedAvg(mode=mode, sampling=sampling, seed=7).start(
         grid,
         ArrayRecord({"w": Array(np.zeros(4, dtype=np.float32))}),
         num_rounds=int(context.run_config["num-server-rounds"]),

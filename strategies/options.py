@@ -1,0 +1,82 @@
+"""What every reputation strategy takes besides its own arguments, in one place."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.measure import Rule
+from parity_flwr.core.modes import Mode, trust_config
+from parity_flwr.core.protocols import Journal
+from parity_flwr.core.records import ReputationState
+from parity_flwr.errors import ConfigError
+from parity_flwr.strategies.bookkeeping import Automatic
+from parity_flwr.strategies.facts import ScoreFunction
+from parity_flwr.strategies.identity import IdentitySource
+from parity_flwr.strategies.sampling import Sampling
+
+
+class Options(TypedDict, total=False):
+    """Keywords of :class:`Reputation` and of what is built on it; type checkers know them.
+
+    A new option is written here and read where it is needed; no constructor repeats it.
+    """
+
+    mode: Mode | str | None
+    """A named configuration: "robust" (the default), "paper" or "inclusive"."""
+
+    config: TrustConfig | None
+    """Every constant of the protocol, instead of a mode."""
+
+    seed: int | None
+    """Makes selection and the update sketches repeatable. Keep it on the server."""
+
+    sampling: Sampling | None
+    """How many nodes each phase asks, and how long to wait; by default the inner strategy's."""
+
+    journal: Journal | Automatic | None
+    """Where rounds are written; by default ``$PARITY_RUN_DIR`` or a new run under
+    ``$PARITY_HOME``; None for nowhere."""
+
+    identity: IdentitySource | None
+    """How nodes become identities; by default registered keys in a deployment, reported
+    partitions in a simulation."""
+
+    rule: Rule | None
+    """What measures the updates (extension point); by default the configured design's."""
+
+    score: ScoreFunction | None
+    """Scores each client's model on data the server holds (extension point)."""
+
+    carried: ReputationState | None
+    """Reputation from an earlier run."""
+
+
+def chosen_config(options: Options) -> TrustConfig:
+    """Return the configuration that the options name.
+
+    Raises
+    ------
+    ConfigError
+        If an option is unknown, a mode too, or if both a mode and a configuration are given.
+
+    Examples
+    --------
+    >>> chosen_config({"mode": "paper"}).weights.formula
+    <Formula.PAPER: 'paper'>
+    """
+    unknown = sorted(options.keys() - Options.__optional_keys__)
+    if unknown:
+        raise ConfigError(
+            f"options need the names {', '.join(sorted(Options.__optional_keys__))}",
+            came=", ".join(map(repr, unknown))[:200],
+            action="choose among them",
+        )
+    mode, config = options.get("mode"), options.get("config")
+    if mode is not None and config is not None:
+        raise ConfigError(
+            "a strategy needs a mode or a config",
+            came="both",
+            action="leave one out, or start the config from trust_config(mode)",
+        )
+    return config or trust_config(Mode.ROBUST if mode is None else mode)
