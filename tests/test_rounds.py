@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from parity_flwr.core.config import Formula, ReputationConfig, TrustConfig
+from parity_flwr.core.config import Formula, ReputationConfig, RobustnessConfig, TrustConfig
 from parity_flwr.core.records import (
     Action,
     ReputationState,
@@ -32,7 +32,7 @@ from round_facts import (
 
 CONFIG = TrustConfig()
 NEW = ReputationState()
-REAL = TrustConfig(real_clock=True)
+REAL = TrustConfig(real_clock=True, robustness=RobustnessConfig(min_replies=3))
 
 
 def play(

@@ -48,6 +48,8 @@ class ReputationConfig:
     weight_floor: float = 0.05  # P-12: no dimension's weight falls below this
     history_decay: float = 0.9  # P-4, P-8, P-10: decay of the running means
     exclusion_threshold: float = 200.0  # P-3 decided: below it a client has no weight
+    return_rounds: int = 10  # clean rounds that the first fall below it costs; 0 = none
+    return_limit: int = 80  # each further fall costs twice as many, up to this
     probation_rounds: int = 5  # P-3 decided: younger identities are on probation
     probation_share: float = 0.2  # P-3 decided: the most that they hold together
 
@@ -60,6 +62,8 @@ class ReputationConfig:
         require_range("adaptation_rate", self.adaptation_rate, 0, 10)
         require_range("weight_floor", self.weight_floor, 0, 0.25)
         require_range("exclusion_threshold", self.exclusion_threshold, 0, 1000)
+        for name in ("return_rounds", "return_limit"):
+            require_range(name, getattr(self, name), 0, 1_000_000)
         require_range("probation_rounds", self.probation_rounds, 0, 1_000_000)
         require_range("probation_share", self.probation_share, 0, 1)
 

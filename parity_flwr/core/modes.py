@@ -109,6 +109,7 @@ def _paper() -> TrustConfig:
             merit=Formula.PAPER,
             adaptation_rate=0.0,
             exclusion_threshold=0.0,
+            return_rounds=0,
             probation_rounds=0,
             probation_share=1.0,
         ),

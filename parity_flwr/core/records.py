@@ -96,6 +96,8 @@ class Standing:
     stability: float = 1.0  # P-10 stability: decayed mean of min/max of successive norms
     faults: int = 0
     quarantines: int = 0
+    relapses: int = 0  # times it fell below the exclusion threshold
+    owed: int = 0  # clean rounds in a row before it has weight again
     banned: bool = False
     public_key: str = ""  # the signing key bound to this identity, hex
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from parity_flwr.core import dimensions
 from parity_flwr.core.config import Four, ReputationConfig
-from parity_flwr.core.evolution import composite, evolve
+from parity_flwr.core.evolution import SCALE, composite, evolve
 from parity_flwr.core.records import ReplyFacts, ReputationState, Standing, Verdict
 
 Event = tuple[float | None, float | None, float | None, float | None]
@@ -38,21 +38,27 @@ def standing_of(state: ReputationState, identity: str, config: ReputationConfig)
 
 
 def is_excluded(standing: Standing, config: ReputationConfig) -> bool:
-    """Return whether a client with this standing has no weight (P-3 *decided*)."""
-    return standing.banned or standing.composite < config.exclusion_threshold
+    """Return whether a client with this standing has no weight (P-3 *decided*).
+
+    It is banned, its composite is below the threshold, or it fell below and has not been
+    clean for long enough since (:mod:`parity_flwr.core.readmission`).
+    """
+    fallen = standing.composite < config.exclusion_threshold or standing.owed > 0
+    return standing.banned or fallen
 
 
 def observe(
     standing: Standing,
     facts: ReplyFacts,
     *,
-    soundness: float,
+    soundness: float | None,
     pace: tuple[float, float],
     config: ReputationConfig,
 ) -> tuple[Standing, Event]:
     """Return the standing with this round's facts counted, and the event they make.
 
-    ``soundness`` in [0, 1] says how far the reply counts as sound work; ``pace`` holds the
+    ``soundness`` in [0, 1] says how far the reply counts as sound work, None that too few
+    replies came to tell; ``pace`` holds the
     bounded ratios of response time and throughput (1/2 each on a virtual clock). The scores
     themselves move in :func:`settle`.
     """
@@ -62,6 +68,8 @@ def observe(
         return _observe_fault(standing, config)
     if facts.verdict is not Verdict.ACCEPTED:
         return _observe_refusal(standing, config)
+    if soundness is None:
+        return _observe_unjudged(standing, facts, config)
     return _observe_reply(standing, facts, soundness, pace, config)
 
 
@@ -95,6 +103,39 @@ def _observe_refusal(standing: Standing, config: ReputationConfig) -> tuple[Stan
     return counted, (0.0, 0.0, 0.0, None)
 
 
+def _observe_unjudged(
+    standing: Standing, facts: ReplyFacts, config: ReputationConfig
+) -> tuple[Standing, Event]:
+    """Count a reply that passed the gate and that nothing could be compared with (*decided*).
+
+    It earns nothing and costs nothing: no score rises above R_0, none falls. One below R_0
+    moves towards it, or a refusal would never be forgiven in a federation of three. What
+    others scored is evidence all the same.
+    """
+    decay, start = config.history_decay, config.initial / SCALE
+    back = [start if score < config.initial else None for score in standing.scores]
+    quality = back[1] if facts.quality is None else _quality(facts, config)
+    scored = standing.history if facts.quality is None else facts.quality
+    counted = replace(
+        standing,
+        rounds=standing.rounds + 1,
+        history=decay * standing.history + (1 - decay) * scored,
+        attendance=decay * standing.attendance + (1 - decay),
+        response=_mean_time(standing.response, facts.time_s, decay),
+    )
+    return counted, (back[0], quality, back[2], None)
+
+
+def _quality(facts: ReplyFacts, config: ReputationConfig) -> float:
+    return dimensions.quality(
+        1.0 if facts.quality is None else facts.quality,
+        1.0,
+        1.0,
+        facts.figures.get("contribution", dimensions.NEUTRAL),
+        weights=config.quality,
+    )
+
+
 def _observe_reply(
     standing: Standing,
     facts: ReplyFacts,
@@ -112,13 +153,7 @@ def _observe_reply(
             throughput,
             weights=config.performance,
         ),
-        dimensions.quality(
-            1.0 if facts.quality is None else facts.quality,
-            1.0,
-            1.0,
-            facts.figures.get("contribution", dimensions.NEUTRAL),
-            weights=config.quality,
-        ),
+        _quality(facts, config),
         _consistency(counted, config),
     )
     performance, quality, consistency = (soundness * formula for formula in formulas)

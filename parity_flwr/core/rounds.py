@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity_flwr.core.config import Formula, TrustConfig
+from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.dimensions import NEUTRAL, bounded_ratio
 from parity_flwr.core.evidence import weigh_evidence
 from parity_flwr.core.evolution import adapt
+from parity_flwr.core.readmission import hold_back
 from parity_flwr.core.records import (
     Action,
     ReplyDecision,
@@ -36,6 +37,7 @@ from parity_flwr.core.reputation import (
     standing_of,
 )
 from parity_flwr.core.shares import share_weights
+from parity_flwr.core.soundness import clean_replies, soundness_of
 from parity_flwr.core.validation import validate
 from parity_flwr.core.weights import cap_examples
 from parity_flwr.errors import JournalError
@@ -68,11 +70,14 @@ def decide(
     accepted = [reply for reply in facts.replies if reply.verdict is Verdict.ACCEPTED]
     evidence = weigh_evidence(accepted, config.robustness)
     weighed = share_weights(state, accepted, evidence, config)
-    observed = _observe_all(state, facts.replies, weighed, config)
+    soundness = soundness_of(weighed, config)
+    observed = _observe_all(state, facts.replies, soundness, config)
     decision = _conclude(state, facts, weighed, observed, config)
     after = _advance(state, facts, observed, config)
     if facts.ballots and decision.status is RoundStatus.ACCEPTED:
         after, decision = validate(state, after, facts=facts, decision=decision, config=config)
+    clean = clean_replies(facts.replies, soundness)
+    after = hold_back(state, after, clean=clean, config=config.reputation)
     return _note_applied(after, decision), decision
 
 
@@ -114,7 +119,7 @@ def excluded_identities(state: ReputationState, config: TrustConfig) -> tuple[st
 def _observe_all(
     state: ReputationState,
     replies: Sequence[ReplyFacts],
-    weighed: Mapping[str, ReplyDecision],
+    soundness: Mapping[str, float | None],
     config: TrustConfig,
 ) -> Observed:
     paces = _paces(replies, config)
@@ -122,19 +127,12 @@ def _observe_all(
         reply.identity: observe(
             standing_of(state, reply.identity, config.reputation),
             reply,
-            soundness=_soundness(weighed.get(reply.identity), config),
+            soundness=soundness.get(reply.identity),
             pace=paces.get(reply.identity, (NEUTRAL, NEUTRAL)),
             config=config.reputation,
         )
         for reply in replies
     }
-
-
-def _soundness(weighed: ReplyDecision | None, config: TrustConfig) -> float:
-    """Return how far a reply counts as sound work; in the paper's words all work is."""
-    if weighed is None:
-        return 0.0
-    return 1.0 if config.reputation.merit is Formula.PAPER else weighed.soundness
 
 
 def _paces(

@@ -42,12 +42,13 @@ class Judgement:
     """What a strategy made of a round.
 
     ``change`` is added to the model, float32, shape (d,). A strategy with reputation says
-    what everybody's is after the round, and who is excluded.
+    what everybody's is after the round, who is excluded, and what share of it each had.
     """
 
     change: Matrix
     reputation: Values | None = None
     excluded: NDArray[np.bool_] | None = None
+    shares: Values | None = None
 
 
 @dataclass(frozen=True, eq=False)

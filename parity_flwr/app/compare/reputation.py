@@ -116,6 +116,7 @@ class Reputable:
             weighted(submissions, weights),
             reputation=np.array([each.composite for each in standings]),
             excluded=np.array([is_excluded(each, config) for each in standings]),
+            shares=weights,
         )
 
 

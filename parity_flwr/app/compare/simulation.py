@@ -32,6 +32,7 @@ class Detection(TypedDict, total=False):
     fell: tuple[int | None, ...]
     honest_excluded_ever: tuple[int, ...]
     honest_excluded_end: tuple[int, ...]
+    attackers_share: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,8 @@ class Outcome:
     """What one run ended with. Accuracies are shares of the test set.
 
     ``fell`` holds for each attacker the first round after which it had no weight any more,
-    None for never, in the order of ``attackers``.
+    None for never, in the order of ``attackers``; ``attackers_share`` what they had together
+    of each round.
     """
 
     accuracy: float  # mean over the last rounds, whole test set
@@ -50,6 +52,7 @@ class Outcome:
     fell: tuple[int | None, ...] | None = None
     honest_excluded_ever: tuple[int, ...] | None = None
     honest_excluded_end: tuple[int, ...] | None = None
+    attackers_share: tuple[float, ...] | None = None
 
 
 def simulate(task: Task, *, strategy: str, attack: str, fraction: float) -> Outcome:
@@ -197,4 +200,9 @@ class Run:
             fell=tuple(first[k] for k in self._attackers),
             honest_excluded_ever=tuple(k for k in honest if first[k] is not None),
             honest_excluded_end=tuple(k for k in honest if last.excluded[k]),
+            attackers_share=self._attackers_share(),
         )
+
+    def _attackers_share(self) -> tuple[float, ...]:
+        shares = [each.shares for each in self._judgements if each.shares is not None]
+        return tuple(round(float(each[self._bad].sum()), 4) for each in shares)

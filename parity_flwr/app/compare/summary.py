@@ -88,7 +88,8 @@ def _detection(group: Group) -> list[str]:
     if not lines:
         return []
     names = ("AUC", "attackers excluded", "median round", "honest ever", "honest at end")
-    return [_row("detector", "attack", *names), _rule(7), *lines, ""]
+    head = _row("detector", "attack", *names, "attackers' share of the weight")
+    return [head, _rule(8), *lines, ""]
 
 
 def _found(records: Sequence[Record]) -> list[str]:
@@ -103,7 +104,22 @@ def _found(records: Sequence[Record]) -> list[str]:
         str(rounds[len(rounds) // 2]) if rounds else "",
         str(ever),
         str(end),
+        _thirds([each.get("attackers_share") or () for each in records]),
     ]
+
+
+def _thirds(shares: Sequence[Sequence[float]]) -> str:
+    """Return the mean share in each third of the run: on-off attackers strike in the second."""
+    if not all(shares):
+        return ""
+    thirds = [
+        fmean(
+            fmean(each[k * len(each) // 3 : max(1, (k + 1) * len(each) // 3)])
+            for each in shares
+        )
+        for k in range(3)
+    ]
+    return ", ".join(f"{share:.1%}" for share in thirds)
 
 
 def _convergence(records: Sequence[Record]) -> list[str]:

@@ -65,7 +65,7 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
 
 
 def _standing_object(identity: str, standing: Standing, *, threshold: float) -> dict[str, Any]:
-    excluded = standing.composite < threshold
+    excluded = standing.composite < threshold or standing.owed > 0
     return {
         "identity": identity,
         "reputation": dict(zip(DIMENSIONS, standing.scores, strict=True)),
@@ -73,6 +73,8 @@ def _standing_object(identity: str, standing: Standing, *, threshold: float) -> 
         "rounds": standing.rounds,
         "quarantines": standing.quarantines,
         "faults": standing.faults,
+        "relapses": standing.relapses,
+        "owed": standing.owed,
         "standing": "banned" if standing.banned else "excluded" if excluded else "included",
     }
 

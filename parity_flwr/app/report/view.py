@@ -60,10 +60,18 @@ def _reason(
     if decision is None:
         return ""
     if decision.excluded:
-        return "banned" if standing is not None and standing.banned else "low reputation"
+        return _why_excluded(standing)
     if facts.verdict is Verdict.ACCEPTED and decision.penalty < OUTLYING_PENALTY:
         return f"outlying update, penalty {decision.penalty:.2g}"
     return ""
+
+
+def _why_excluded(standing: Standing | None) -> str:
+    if standing is not None and standing.banned:
+        return "banned"
+    if standing is not None and standing.owed > 0:
+        return f"low reputation, owes {standing.owed} clean rounds"
+    return "low reputation"
 
 
 def client_rows(record: RoundRecord) -> tuple[ClientRow, ...]:
@@ -97,11 +105,11 @@ def tally(rows: Iterable[ClientRow]) -> dict[Outcome, int]:
 
 
 def excluded_identities(record: RoundRecord, *, threshold: float) -> tuple[str, ...]:
-    """Return who is banned, or whose composite is under the threshold, after the round."""
+    """Return who has no weight after the round: banned, under the threshold, or in its debt."""
     return tuple(
         identity
         for identity, standing in sorted(record.state.standings.items())
-        if standing.banned or standing.composite < threshold
+        if standing.banned or standing.owed > 0 or standing.composite < threshold
     )
 
 
