@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from federations import federation
 from parity_flwr.app.engine import Engine, run_app
 from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.processes import flower_variables, free_port, kept, program
-from parity_flwr.app.superlink import private_superlink
 from parity_flwr.core.records import Verdict
 from process_tree import marked, needs_proc
 
@@ -27,24 +24,6 @@ class Decided:
 
     verdicts: dict[tuple[int, int], tuple[Verdict, bool]]  # and whether it is excluded
     figures: dict[tuple[int, int, str], float]  # weights and composite reputations
-
-
-@contextmanager
-def federation(folder: Path) -> Iterator[str]:
-    """Run a SuperLink and its SuperNodes on the loopback address; yield the address."""
-    found = flower_variables(folder / "flwr-home", PARITY_TEST_MARK=str(folder))
-    folder.mkdir()
-    with ExitStack() as stack:
-        link = stack.enter_context(private_superlink(folder, variables=found, simulation=False))
-        for partition in range(NUM_CLIENTS):
-            command = [
-                program("flower-supernode", found), "--insecure",
-                "--superlink", link.address, "--port", str(free_port()),
-                "--node-config", f"partition-id={partition} num-partitions={NUM_CLIENTS}",
-            ]  # fmt: skip
-            log = folder / f"supernode-{partition}.log"
-            stack.enter_context(kept(command, log=log, variables=found, cwd=folder / "cwd"))
-        yield link.address
 
 
 def decided(folder: RunFolder) -> Decided:
@@ -81,7 +60,7 @@ def test_three_engines_decide_alike(tmp_path: Path) -> None:
     assert set(inprocess.verdicts) == {(r, p) for r in (1, 2) for p in range(NUM_CLIENTS)}
     assert inprocess.figures[2, 1, "weight"] == 0.0  # the liar
     simulated = judged(tmp_path, Engine.SIMULATION)
-    with federation(tmp_path / "federation") as address:
+    with federation(tmp_path / "federation", clients=NUM_CLIENTS) as address:
         deployed = judged(tmp_path, Engine.DEPLOYMENT, superlink=address)
     assert simulated.verdicts == deployed.verdicts == inprocess.verdicts
     assert simulated.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)

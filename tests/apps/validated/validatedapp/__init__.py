@@ -1,0 +1,1 @@
+"""Least squares whose clients judge each round; one sends lies, another votes lies."""
