@@ -193,7 +193,13 @@ def test_the_table_shows_means_spreads_and_detection() -> None:
     assert "| reputation | 55.0 ± 5.0 | 55.0 | 55.0 |" in table
     assert "| oracle | 50.0 | 50.0 | 50.0 |" in table
     assert "| reputation | alie | 0.750 | 2 of 4 | 4 | 2 | 0 |" in table
-    assert "| iid | 20% | reputation | 2.0 | 1 of 1 |" in table  # seed 1 has no oracle
+    assert "| iid | 20% | reputation | 2.0 | 2.0 | 1 of 1 |" in table  # seed 1 has no oracle
+
+
+def test_the_table_shows_when_attackers_had_weight() -> None:
+    cell = Cell(strategy="reputation", attack="on_off", fraction=0.2, partition="iid", seed=0)
+    line = {**record(cell, 0.5), "attackers_share": [0.2, 0.2, 0.1, 0.0, 0.0, 0.0]}
+    assert "| 1 of 2 | 4 | 1 | 0 | 20.0%, 5.0%, 0.0% |" in markdown([line])
 
 
 def test_the_plot_shows_the_worst_attack() -> None:

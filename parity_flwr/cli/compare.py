@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 MAX_SEEDS = 1000
-_PRESETS = ("smoke", "paper-table-2", "grid")  # not imported: help needs no numpy
+_PRESETS = (
+    "smoke",
+    "paper-table-2",
+    "convergence",
+    "grid",
+)  # not imported: help needs no numpy
 
 
 @click.command(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from parity_flwr.app.compare.plan import Cell, Plan
 from parity_flwr.app.compare.plot import draw
@@ -15,6 +15,9 @@ from parity_flwr.app.compare.store import Record, ResultFolder, finished
 from parity_flwr.app.compare.summary import markdown
 from parity_flwr.app.compare.workers import run_cells
 from parity_flwr.app.files import atomic_file
+
+BY_ROUND: Final = ("curve", "attackers_share")
+"""Fields with a number for every round: in the results' file only."""
 
 Progress = Callable[[int, int], None]
 """Gets how many runs are done, and of how many."""
@@ -30,10 +33,10 @@ class Comparison:
     plot: Path
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data, as ``parity compare --json`` prints it, without curves."""
+        """Return it as plain data, as ``parity compare --json`` prints it."""
         return {
             "cells": [
-                {key: value for key, value in record.items() if key != "curve"}
+                {key: value for key, value in record.items() if key not in BY_ROUND}
                 for record in self.records
             ],
             "results": str(self.results),

@@ -86,6 +86,7 @@ PARTITIONS: Final[Mapping[str, Callable[..., Parts]]] = MappingProxyType(
     {
         "iid": partial(_evenly, iid),
         "dirichlet": partial(dirichlet, alpha=0.5),
+        "dirichlet_0.2": partial(dirichlet, alpha=0.2),
         "dirichlet_0.1": partial(dirichlet, alpha=0.1),
         "label_skew": partial(_evenly, partial(label_skew, classes=3)),
         "stratified": partial(_evenly, stratified),
