@@ -44,6 +44,20 @@ class TestView:
         rows = {row.identity: row for row in client_rows(sample_round(6, ["a", "b", "c", "d"]))}
         assert rows["b"].reason == "banned"
 
+    def test_a_debt_excludes_and_is_named(self) -> None:
+        record = sample_round(1, ["a", "b", "c", "d"])
+        fallen = replace(record.state.standings["d"], composite=700.0, owed=3)
+        standings = {**record.state.standings, "d": fallen}
+        decisions = [replace(each, excluded=True) for each in record.decision.replies]
+        record = replace(
+            record,
+            state=replace(record.state, standings=standings),
+            decision=replace(record.decision, replies=tuple(decisions)),
+        )
+        assert "d" in excluded_identities(record, threshold=200.0)
+        reasons = {row.identity: row.reason for row in client_rows(record)}
+        assert reasons["d"] == "low reputation, owes 3 clean rounds"
+
     def test_an_outlying_update_is_named(self) -> None:
         rows = {row.identity: row for row in client_rows(sample_round(1, ["a", "b", "c", "d"]))}
         assert rows["b"].outcome is Outcome.ACCEPTED
