@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.rows import Rows, blocks
+from parity_flwr.core.reading import Rows, blocks, tiles
 
 _CANCELLED = 1e-2  # below this share of the norms a difference of them has lost its digits
 _row_products: Callable[[Any, Any], Any] = getattr(
@@ -65,8 +65,8 @@ def norms(rows: Rows) -> NDArray[np.float64]:
     [5.0]
     """
     total = np.zeros(rows.n)
-    for block in blocks(rows):
-        total += squared_lengths(block)
+    for first, _, block in tiles(rows):
+        total[first : first + len(block)] += squared_lengths(block)
     return np.sqrt(total)
 
 

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from parity_flwr.core.rows import Rows, blocks
+from parity_flwr.core.reading import Rows, tiles
 from parity_flwr.errors import ConfigError
 
 Values = NDArray[np.float64]
@@ -90,12 +89,12 @@ class UpdateSketch:
     def apply(self, rows: Rows) -> Values:
         """Return the sketch of every row, shape (n, size); memory does not grow with d."""
         reader = self.reader(rows.n)
-        for block in blocks(rows):
-            reader.add(block)
+        for first, start, block in tiles(rows):
+            reader.add(block, first=first, start=start)
         return reader.total()
 
     def reader(self, n: int) -> SketchReader:
-        """Return what sketches n rows from their blocks, given in order."""
+        """Return what sketches n rows from their tiles."""
         return SketchReader(self, n)
 
     @property
@@ -120,49 +119,54 @@ class UpdateSketch:
 
 
 class SketchReader:
-    """Sums up the sketches of n rows whose blocks come in order."""
+    """Sums up the sketches of n rows whose tiles come column by column."""
 
     def __init__(self, sketch: UpdateSketch, n: int) -> None:
         self._sketch = sketch
         self._sums = np.zeros((n, 2 * sketch.size))  # the second half is folded at the end
-        self._position = 0
-        self._chapter: tuple[int, int, NDArray[np.float32]] | None = None
+        self._chapters: dict[int, tuple[int, int, NDArray[np.float32]]] = {}
 
-    def add(self, block: NDArray[np.float32]) -> None:
-        """Take in the next columns of all rows."""
-        length, start = self._sketch.chapter_length, 0
-        while length and start < block.shape[1]:
-            number, first = divmod(self._position, length)
-            if first == 0 or self._chapter is None:
-                self._chapter = self._sketch.chapter(number)
-            columns = block[:, start : start + length - first]
-            self._add_part(columns, first, *self._chapter)
-            self._position += columns.shape[1]
-            start += columns.shape[1]
+    def add(self, block: NDArray[np.float32], *, first: int, start: int) -> None:
+        """Take in a tile: the rows from ``first``, their columns from ``start``."""
+        length, place = self._sketch.chapter_length, 0
+        sums = self._sums[first : first + len(block)]
+        while length and place < block.shape[1]:
+            number, begin = divmod(start + place, length)
+            columns = block[:, place : place + length - begin]
+            _add_part(sums, columns, begin, *self._chapter(number, start // length))
+            place += columns.shape[1]
+
+    def _chapter(self, number: int, oldest: int) -> tuple[int, int, NDArray[np.float32]]:
+        """Return a chapter; tiles of other rows will ask for those of these columns again."""
+        if number not in self._chapters:
+            kept = {k: each for k, each in self._chapters.items() if k >= oldest}
+            self._chapters = {**kept, number: self._sketch.chapter(number)}
+        return self._chapters[number]
 
     def total(self) -> Values:
         """Return the sketches so far, shape (n, size)."""
         size = self._sketch.size
         return self._sums[:, :size] + self._sums[:, size:]
 
-    def _add_part(
-        self,
-        columns: NDArray[np.float32],
-        first: int,
-        period: int,
-        offset: int,
-        signs: NDArray[np.float32],
-    ) -> None:
-        """Add columns that begin at ``first`` of a chapter, folded to one period.
 
-        Position j of the fold is phase (first + j) mod period: it is turned back in two parts.
-        """
-        folded = _fold(columns, signs[first : first + columns.shape[1]], period)
-        phase = first % period
-        split = min(period - phase, folded.shape[1])
-        begin, rest = offset + phase, folded.shape[1] - split
-        self._sums[:, begin : begin + split] += folded[:, :split]
-        self._sums[:, offset : offset + rest] += folded[:, split:]
+def _add_part(
+    sums: Values,
+    columns: NDArray[np.float32],
+    first: int,
+    period: int,
+    offset: int,
+    signs: NDArray[np.float32],
+) -> None:
+    """Add columns that begin at ``first`` of a chapter, folded to one period.
+
+    Position j of the fold is phase (first + j) mod period: it is turned back in two parts.
+    """
+    folded = _fold(columns, signs[first : first + columns.shape[1]], period)
+    phase = first % period
+    split = min(period - phase, folded.shape[1])
+    begin, rest = offset + phase, folded.shape[1] - split
+    sums[:, begin : begin + split] += folded[:, :split]
+    sums[:, offset : offset + rest] += folded[:, split:]
 
 
 def shorten(sketches: Values) -> Values:
@@ -204,13 +208,8 @@ def _fold_as_is(
     count, tail = divmod(len(signs), period)
     if count == 0:
         return np.asarray(columns * signs)
-    whole, strides = count * period, columns.strides
-    slices = as_strided(
-        columns,
-        (len(columns), count, period),
-        (strides[0], period * strides[1], strides[1]),
-        writeable=False,
-    )
+    whole = count * period
+    slices = columns[:, :whole].reshape(len(columns), count, period)
     folded = np.einsum("nmw,mw->nw", slices, signs[:whole].reshape(count, period))
     if tail:
         folded[:, :tail] += columns[:, whole:] * signs[whole:]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.core.distances import squared_lengths
-from parity_flwr.core.rows import Rows, blocks
+from parity_flwr.core.reading import Rows, tiles
 from parity_flwr.core.sketch import UpdateSketch
 
 Values = NDArray[np.float64]
@@ -48,11 +48,10 @@ def survey(rows: Rows, *, sketch: UpdateSketch, coordinates: NDArray[np.intp]) -
     """
     reader, squares = sketch.reader(rows.n), np.zeros(rows.n)
     columns = np.empty((rows.n, len(coordinates)), np.float32)
-    start = 0
-    for block in blocks(rows):
-        squares += squared_lengths(block)
-        reader.add(block)
-        first, last = np.searchsorted(coordinates, (start, start + block.shape[1]))
-        columns[:, first:last] = block[:, coordinates[first:last] - start]
-        start += block.shape[1]
+    for first, start, block in tiles(rows):
+        here = slice(first, first + len(block))
+        squares[here] += squared_lengths(block)
+        reader.add(block, first=first, start=start)
+        low, high = np.searchsorted(coordinates, (start, start + block.shape[1]))
+        columns[here, low:high] = block[:, coordinates[low:high] - start]
     return Survey(np.sqrt(squares), reader.total(), columns)

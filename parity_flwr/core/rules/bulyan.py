@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.core.distances import squared_distances
-from parity_flwr.core.rows import Rows
-from parity_flwr.core.rules.combining import SelectedRows
+from parity_flwr.core.rows import Rows, take_rows
 from parity_flwr.core.rules.coordinates import average, middle
 from parity_flwr.core.rules.krum import krum_order
 from parity_flwr.core.rules.ordering import reduce_columns
@@ -53,7 +52,7 @@ class Bulyan:
         n, f = len(shares(weights, rows.n)), self.byzantine
         require_replies("Bulyan", n, least=4 * f + 3, byzantine=f, bound="n >= 4f + 3")
         chosen = krum_sequence(squared_distances(rows), byzantine=f, count=n - 2 * f)
-        picked = SelectedRows(rows, chosen)
+        picked = take_rows(rows, chosen)
         return reduce_columns(
             picked, lambda ordered: _near_middle(ordered, n - 4 * f), ranks=(0, picked.n)
         )

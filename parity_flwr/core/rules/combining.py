@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.rows import Rows, blocks
+from parity_flwr.core.reading import Rows, blocks, tiles
+from parity_flwr.core.rows import take_rows
 from parity_flwr.core.rules.protocol import Values, Vector
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -28,11 +29,30 @@ def combine_rows(rows: Rows, coefficients: Values) -> Vector:
     >>> combine_rows(MatrixRows(np.array([[1.0, 2.0], [3.0, 8.0]])), np.array([0.5, 0.5]))
     array([2., 5.], dtype=float32)
     """
-    result = np.empty(rows.d, np.float32)
-    start = 0
+    used = np.flatnonzero(coefficients)
+    if len(used) < rows.n:
+        rows, coefficients = take_rows(rows, used), coefficients[used]
+    if np.abs(coefficients).max(initial=0.0) < _LARGEST:
+        result = _summed(rows, coefficients)
+        if np.isfinite(result).all():
+            return result
+    return _summed_exactly(rows, coefficients)
+
+
+def _summed(rows: Rows, coefficients: Values) -> Vector:
+    result, narrow = np.zeros(rows.d, np.float32), coefficients.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first, start, block in tiles(rows):
+            result[start : start + block.shape[1]] += narrow[first : first + len(block)] @ block
+    return result
+
+
+def _summed_exactly(rows: Rows, coefficients: Values) -> Vector:
+    """Return the sum in float64; what does not fit float32 saturates."""
+    result, start = np.empty(rows.d, np.float32), 0
     for block in blocks(rows):
         stop = start + block.shape[1]
-        _multiply(coefficients[None], block, result[None, start:stop])
+        _multiply_exactly(coefficients[None], block, result[None, start:stop])
         start = stop
     return result
 
@@ -71,37 +91,6 @@ class MixedRows:
         return mixed
 
 
-class SelectedRows:
-    """Some of other rows, by index; only blocks are ever copied.
-
-    Examples
-    --------
-    >>> from parity_flwr.core.rows import MatrixRows
-    >>> SelectedRows(MatrixRows(np.eye(3)), np.array([2, 0])).block(0, 3).tolist()
-    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-
-    def __init__(self, rows: Rows, chosen: NDArray[np.intp]) -> None:
-        self._rows = rows
-        self._chosen = chosen
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return len(self._chosen)
-
-    @property
-    def d(self) -> int:
-        """Length of a row."""
-        return self._rows.d
-
-    def block(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Return the columns [start, stop) of all rows, shape (n, stop - start), read-only."""
-        block = self._rows.block(start, stop)[self._chosen]
-        block.flags.writeable = False
-        return block
-
-
 def _multiply(left: Values, block: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Write left @ block to ``out``; what does not fit float32 saturates."""
     if np.abs(left).max(initial=0.0) < _LARGEST:
@@ -109,5 +98,11 @@ def _multiply(left: Values, block: NDArray[np.float32], out: NDArray[np.float32]
             np.matmul(left.astype(np.float32), block, out=out)
         if np.isfinite(out).all():
             return
+    _multiply_exactly(left, block, out)
+
+
+def _multiply_exactly(
+    left: Values, block: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
     product = left @ block.astype(np.float64)
     out[...] = np.clip(product, -_FLOAT32_MAX, _FLOAT32_MAX)
