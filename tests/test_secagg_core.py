@@ -202,7 +202,7 @@ def test_quorums_exclude_two_stories() -> None:
 
 
 def test_sparse_graph_sums_exactly_with_drop_outs() -> None:
-    made, dealt = until_masked(70, degree=needed_degree(70), absent={"mask": range(100, 110)})
+    made, dealt = until_masked(90, degree=needed_degree(90), absent={"mask": range(100, 110)})
     assert not dealt.participants.is_complete
     done = summed(made, dealt)
     outcome = opened(made, done, range(120, 123))

@@ -76,7 +76,7 @@ def needed_degree(
     Examples
     --------
     >>> needed_degree(100), needed_degree(1000)
-    (99, 202)
+    (70, 196)
     """
     low, high = 1, (count - 1) // 2 + 1  # halves of k
     while low < high:
