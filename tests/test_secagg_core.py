@@ -201,6 +201,7 @@ def test_quorums_exclude_two_stories() -> None:
         assert quorum(n) <= n
 
 
+@pytest.mark.slow
 def test_sparse_graph_sums_exactly_with_drop_outs() -> None:
     made, dealt = until_masked(90, degree=needed_degree(90), absent={"mask": range(100, 110)})
     assert not dealt.participants.is_complete

@@ -22,7 +22,7 @@ from parity_flwr.core.secagg.stream import add_stream, keystream
 
 Words = NDArray[np.uint32]
 Construction = Callable[[bytes, int], Words]
-WINDOW = 1 << 14  # seeds tried in place of 2^28 or 2^32
+WINDOW = 1 << 12  # seeds tried in place of 2^28 or 2^32
 MODULUS = 1 << 32
 
 
