@@ -10,6 +10,7 @@ Examples
 from parity_flwr.clients.adapter import numpy_client_mod
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
+from parity_flwr.clients.secagg import SecAggMod
 from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
@@ -19,6 +20,7 @@ from parity_flwr.clients.validation import ValidationMod
 __all__ = [
     "Examples",
     "LocalTraining",
+    "SecAggMod",
     "SigningMod",
     "TorchClient",
     "ValidationMod",

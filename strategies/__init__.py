@@ -34,6 +34,8 @@ from parity_flwr.strategies.reputation import Reputation
 from parity_flwr.strategies.reputation_fedavg import ReputationFedAvg
 from parity_flwr.strategies.ruled import RootUpdate, RuleStrategy
 from parity_flwr.strategies.sampling import Sampling
+from parity_flwr.strategies.secure_aggregation import SecureAggregation
+from parity_flwr.strategies.secure_config import SecureSetup
 
 __all__ = [
     "AUTOMATIC",
@@ -64,6 +66,8 @@ __all__ = [
     "SafeFedAvg",
     "Sampling",
     "ScoreFunction",
+    "SecureAggregation",
+    "SecureSetup",
     "Setup",
     "TrimmedMean",
     "trust_config",

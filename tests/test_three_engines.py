@@ -15,6 +15,7 @@ from parity_flwr.core.records import Verdict
 from process_tree import marked, needs_proc
 
 JUDGED = Path(__file__).parent / "apps" / "judged"
+MASKED = Path(__file__).parent / "apps" / "masked"
 NUM_CLIENTS = 5
 
 
@@ -65,4 +66,34 @@ def test_three_engines_decide_alike(tmp_path: Path) -> None:
     assert simulated.verdicts == deployed.verdicts == inprocess.verdicts
     assert simulated.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
     assert deployed.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
+    assert marked(str(tmp_path)) == {}
+
+
+def masked(folder: Path, engine: Engine, superlink: str | None = None) -> list[str]:
+    """Run the app whose clients mask; return the model's hash after each round."""
+    outcome = run_app(
+        MASKED,
+        engine=engine,
+        folder=RunFolder(folder / engine.value),
+        num_clients=NUM_CLIENTS,
+        superlink=superlink,
+    )
+    assert outcome.completed, outcome.reason
+    assert outcome.journal is not None
+    rounds = open_journal(outcome.journal).rounds()
+    verdicts = {fact.verdict for one in rounds for fact in one.facts.replies}
+    assert verdicts == {Verdict.ACCEPTED}
+    assert all(one.note == "" for one in rounds)
+    return [one.model_hash for one in rounds]
+
+
+@pytest.mark.slow
+@needs_proc
+def test_secure_sums_are_bit_equal_on_three_engines(tmp_path: Path) -> None:
+    """Integer sums do not depend on the order, nor masks on the engine."""
+    inprocess = masked(tmp_path, Engine.INPROCESS)
+    assert len(set(inprocess)) == 2
+    assert masked(tmp_path, Engine.SIMULATION) == inprocess
+    with federation(tmp_path / "federation") as address:
+        assert masked(tmp_path, Engine.DEPLOYMENT, superlink=address) == inprocess
     assert marked(str(tmp_path)) == {}

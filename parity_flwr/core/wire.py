@@ -32,6 +32,23 @@ VOTE: Final = "vote"
 LOSS_RISES: Final = "loss-rises"
 
 
+SECAGG_RECORD: Final = "parity-secagg"
+"""The ConfigRecord of a stage of secure aggregation, in messages and replies."""
+
+SECAGG_STAGE: Final = "ask"
+ADVERTISE: Final = "advertise"
+SHARE: Final = "share"
+MASK: Final = "mask"
+CONFIRM: Final = "confirm"
+UNMASK: Final = "unmask"
+
+MASKED_ARRAY: Final = "masked"
+"""The one array of a masked reply: uint32, the update's words and two more."""
+
+EXTRA_WORDS: Final = 2
+"""After the update: the client's weight, and how many of its numbers were clipped."""
+
+
 def candidate_record(index: int) -> str:
     """Return the name of the ArrayRecord of one candidate model.
 

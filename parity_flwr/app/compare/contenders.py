@@ -10,9 +10,11 @@ from parity_flwr.app.compare import single_shot as rules
 from parity_flwr.app.compare.averaging import fedavg, oracle, robust_downweighting
 from parity_flwr.app.compare.contender import Recipe
 from parity_flwr.app.compare.reputation import inclusive, paper, reputation
+from parity_flwr.app.compare.secagg_groups import secagg_groups
 
 ORACLE: Final = "oracle"
 DEFAULT: Final = "reputation"
+SECAGG_GROUPS: Final = "secagg_groups"
 INCLUSIVE: Final = "inclusive"
 """Opt-in: compared where it is named, in no preset."""
 
@@ -32,6 +34,7 @@ CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
         "centred_clipping": rules.centred_clipping,
         "nnm_trimmed_mean": rules.nnm_trimmed_mean,
         "fltrust": rules.fltrust,
+        SECAGG_GROUPS: secagg_groups,
     }
 )
 """Name -> recipe; "fltrust" alone is given the root examples."""

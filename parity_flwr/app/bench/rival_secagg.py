@@ -1,0 +1,138 @@
+"""Flower's own SecAgg+ beside ours: its workflow over its client mod, both sides timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.client.mod import secaggplus_mod
+from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import ClientAppCallable
+from flwr.common import (
+    Code,
+    FitIns,
+    FitRes,
+    Parameters,
+    Status,
+    ndarrays_to_parameters,
+    parameters_to_ndarrays,
+)
+from flwr.compat.common import recorddict_compat as compat
+from flwr.server.compat.grid_client_proxy import GridClientProxy
+from flwr.server.compat.legacy_context import LegacyContext
+from flwr.server.strategy import FedAvg
+from flwr.server.workflow import SecAggPlusWorkflow
+from numpy.typing import NDArray
+
+from parity_flwr.app.inprocess import FIRST_NODE_ID, InProcessGrid
+from parity_flwr.errors import RunError
+
+_THRESHOLD = 0.67  # of all clients, as ours
+
+
+class _Keeping(FedAvg):
+    """Asks everybody and keeps the mean; no aggregation of its own to be timed."""
+
+    def __init__(self, proxies: Sequence[GridClientProxy]) -> None:
+        super().__init__()
+        self._proxies = proxies
+        self.mean: NDArray[np.float64] | None = None
+
+    def configure_fit(
+        self, server_round: int, parameters: Parameters, client_manager: Any
+    ) -> Any:
+        """Send the model to everybody."""
+        return [(proxy, FitIns(parameters, {})) for proxy in self._proxies]
+
+    def aggregate_fit(self, server_round: int, results: Any, failures: Any) -> Any:
+        """Keep what came out, the same in every result."""
+        self.mean = parameters_to_ndarrays(results[0][1].parameters)[0]
+        return None, {}
+
+
+class FlowerSecagg:
+    """One round of SecAgg+ among clients that have trained already.
+
+    After :meth:`run`, ``client_s`` and ``server_s`` hold CPU seconds: all clients' inside
+    the mod, and the workflow's outside of the grid. What messages cost is in neither.
+
+    Parameters
+    ----------
+    updates : sequence of ndarray of float32, shape (d,)
+        One for each client; all weigh alike.
+    """
+
+    def __init__(self, updates: Sequence[NDArray[np.float32]]) -> None:
+        self._updates = updates
+        self._outside = 0.0
+        self.client_s = 0.0
+        self.server_s = 0.0
+
+    def run(self) -> NDArray[np.float64]:
+        """Return the mean of the updates; RunError if the workflow gives up."""
+        with InProcessGrid(self._app(), len(self._updates)) as grid:
+            timed = _TimedGrid(grid)
+            proxies = [GridClientProxy(node, grid, 1) for node in grid.get_node_ids()]
+            strategy = _Keeping(proxies)
+            workflow = SecAggPlusWorkflow(1.0, _THRESHOLD, max_weight=1.0)
+            context = self._context(strategy)
+            started = time.process_time()
+            workflow(timed, context)
+            self.server_s = time.process_time() - started - timed.inside
+        if strategy.mean is None:
+            raise RunError("SecAgg+ needs to end well", came="no sum", action="see its log")
+        return strategy.mean
+
+    def _context(self, strategy: FedAvg) -> LegacyContext:
+        parameters = ndarrays_to_parameters([np.zeros(1, np.float32)])
+        state = RecordDict(
+            {
+                "config": ConfigRecord({"current_round": 1}),
+                "parameters": compat.parameters_to_arrayrecord(parameters, True),
+            }
+        )
+        plain = Context(run_id=1, node_id=1, node_config={}, state=state, run_config={})
+        return LegacyContext(plain, strategy=strategy)
+
+    def _app(self) -> ClientApp:
+        app = ClientApp(mods=[self._time, secaggplus_mod])
+
+        @app.train()
+        def train(message: Message, context: Context) -> Message:
+            update = self._updates[context.node_id - FIRST_NODE_ID]
+            parameters = ndarrays_to_parameters([update])
+            result = FitRes(Status(Code.OK, ""), parameters, 1, {})
+            return Message(compat.fitres_to_recorddict(result, True), reply_to=message)
+
+        return app
+
+    def _time(
+        self, message: Message, context: Context, call_next: ClientAppCallable
+    ) -> Message:
+        started = time.process_time()
+        try:
+            return call_next(message, context)
+        finally:
+            self.client_s += time.process_time() - started
+
+
+class _TimedGrid(InProcessGrid):
+    """Passes on to another grid and counts the CPU seconds spent in it."""
+
+    def __init__(self, grid: InProcessGrid) -> None:
+        super().__init__(ClientApp(), 1)
+        self._grid = grid
+        self.inside = 0.0
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> list[Message]:
+        """Deliver and wait."""
+        written = list(messages)  # writing them is the server's work
+        started = time.process_time()
+        replies = self._grid.send_and_receive(written, timeout=timeout)
+        self.inside += time.process_time() - started
+        return replies

@@ -1,0 +1,287 @@
+"""The client's side: a state machine that trusts the server with nothing but the sum.
+
+::
+
+    advertise -> share_keys -> mask -> confirm -> unmask
+
+Each function takes the state that the one before returned and refuses any other: a stage is
+never answered twice, and a new :func:`advertise` begins with fresh keys. Whatever is refused
+raises ConfigError: the client leaves the round, which reveals nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.core.secagg.graph import needed_degree
+from parity_flwr.core.secagg.messages import (
+    Advertisement,
+    Deal,
+    MaskedInput,
+    Release,
+    confirmation_payload,
+)
+from parity_flwr.core.secagg.own_secrets import Secrets, SharePair, self_mask_key
+from parity_flwr.core.secagg.participants import Participants
+from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS, Session
+from parity_flwr.core.secagg.state import ClientState, Stage
+from parity_flwr.core.secagg.stream import add_stream
+from parity_flwr.core.secagg.trust import Trust
+from parity_flwr.core.sharing import Draw, share_bytes, split
+from parity_flwr.core.signatures import Signer, verify
+from parity_flwr.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a client insists on, whatever the server asks.
+
+    Parameters
+    ----------
+    min_survivors : int
+        Least clients in a sum that this one is part of, at least 3.
+    max_length : int
+        Most words in a vector.
+    """
+
+    min_survivors: int = LEAST_PARTICIPANTS
+    max_length: int = 1 << 28
+
+    def __post_init__(self) -> None:
+        if type(self.min_survivors) is not int or self.min_survivors < LEAST_PARTICIPANTS:
+            raise ConfigError(
+                f"min_survivors needs an integer from {LEAST_PARTICIPANTS}",
+                came=repr(self.min_survivors)[:40],
+                action="raise it: a sum of two shows each the other's update",
+            )
+
+
+def advertise(
+    session: Session, *, participant: int, signer: Signer, draw: Draw, policy: Policy
+) -> tuple[ClientState, Advertisement]:
+    """Begin a session with fresh keys, signed by the client's registered identity."""
+    if session.length > policy.max_length:
+        raise _refusal(f"at most {policy.max_length} words", f"{session.length}")
+    root = draw(32)
+    secrets = Secrets(root)
+    unsigned = Advertisement(
+        participant=participant,
+        mask_key=secrets.mask_key,
+        wrap_key=secrets.wrap_key,
+        identity=signer.public_key,
+    )
+    signed = replace(unsigned, signature=signer.sign(unsigned.payload(session.digest)))
+    state = ClientState(
+        stage=Stage.ADVERTISED, session=session, participant=participant, root=root
+    )
+    return state, signed
+
+
+def share_keys(
+    state: ClientState,
+    advertisements: Sequence[Advertisement],
+    *,
+    signer: Signer,
+    trust: Trust,
+    draw: Draw,
+    policy: Policy,
+) -> tuple[ClientState, Deal, Mapping[int, bytes]]:
+    """Check everybody's keys, then deal shares of the own secrets to the neighbours.
+
+    Returns the state, the deal, and the identities that ``trust`` wants remembered.
+    """
+    state.require(Stage.ADVERTISED)
+    everybody = Participants(state.session, tuple(advertisements))
+    secrets = Secrets(state.root)
+    known = _check_participants(everybody, state, secrets, signer=signer, trust=trust)
+    _check_size(everybody, policy)
+    own, holders = state.participant, everybody.holders(state.participant)
+    seeds, keys = (
+        split(
+            int.from_bytes(secret, "big"),
+            threshold=everybody.threshold(own),
+            points=[everybody.ranks[each] + 1 for each in holders],
+            draw=draw,
+        )
+        for secret in (secrets.seed, secrets.mask_private)
+    )
+    pairs = {
+        each: (seeds[everybody.ranks[each] + 1], keys[everybody.ranks[each] + 1])
+        for each in holders
+    }
+    deal = Deal(
+        sealed=tuple(
+            secrets.seal(
+                pairs[each],
+                to=(each, everybody.of(each).wrap_key),
+                own=own,
+                transcript=everybody.transcript,
+            )
+            for each in holders
+            if each != own
+        ),
+        held=tuple((_digest(pairs[each][0]), _digest(pairs[each][1])) for each in holders),
+        seed_commitment=hashlib.sha256(secrets.seed).digest(),
+    )
+    after = replace(
+        state,
+        stage=Stage.SHARED,
+        advertisements=everybody.advertisements,
+        held={own: pairs[own]},
+    )
+    return after, deal, known
+
+
+def mask(
+    state: ClientState, words: NDArray[np.uint32], delivery: Mapping[int, bytes]
+) -> tuple[ClientState, MaskedInput]:
+    """Hide a quantised vector under the own mask and one mask with each neighbour.
+
+    ``delivery`` holds the sealed shares of the neighbours that dealt; those that cannot be
+    opened are complained of and not masked with. Enough must remain to hide among, and to
+    hold the own secrets.
+    """
+    state.require(Stage.SHARED)
+    if words.shape != (state.session.length,) or words.dtype != np.uint32:
+        raise _refusal(f"{state.session.length} words", f"shape {words.shape}")
+    everybody, secrets = state.participants, Secrets(state.root)
+    opened = _open(state, secrets, everybody, delivery)
+    held = {**state.held, **{each: pair for each, pair in opened.items() if pair}}
+    needed = everybody.threshold(state.participant)
+    if len(held) < needed:
+        raise _refusal(f"usable shares of {needed - 1} peers", f"{len(held) - 1}")
+    masked = words.copy()
+    add_stream(masked, self_mask_key(secrets.seed, everybody.transcript))
+    for peer in held:
+        if peer != state.participant:
+            key = secrets.pair_key(everybody.of(peer).mask_key, everybody.transcript)
+            add_stream(masked, key, subtract=peer < state.participant)
+    complaints = frozenset(each for each, pair in opened.items() if pair is None)
+    after = replace(state, stage=Stage.MASKED, held=held)
+    return after, MaskedInput(masked, complaints)
+
+
+def confirm(
+    state: ClientState, survivors: Sequence[int], *, signer: Signer, policy: Policy
+) -> tuple[ClientState, bytes]:
+    """Sign the list of those whose vectors are in the sum; only one list, ever."""
+    state.require(Stage.MASKED)
+    everybody = state.participants
+    listed = set(survivors)
+    if list(survivors) != sorted(listed) or not listed <= set(everybody.ids):
+        raise _refusal("survivors among the participants, ascending", "another list")
+    if state.participant not in listed:
+        raise _refusal("a list of survivors with this client in it", "one without")
+    least = max(everybody.quorum, policy.min_survivors)
+    if len(listed) < least:
+        raise _refusal(f"at least {least} survivors", f"{len(listed)}")
+    hidden, needed = len(listed & set(state.held)), everybody.threshold(state.participant)
+    if hidden < needed:
+        raise _refusal(f"{needed - 1} surviving neighbours to hide among", f"{hidden - 1}")
+    signature = signer.sign(confirmation_payload(everybody.transcript, survivors))
+    return replace(state, stage=Stage.CONFIRMED, survivors=tuple(survivors)), signature
+
+
+def unmask(state: ClientState, confirmations: Mapping[int, bytes]) -> Release:
+    """Reveal what opens the sum: of each peer one of its two secrets' shares, never both.
+
+    Shares of the own mask's seed for those who survived, of the mask key (and the pairwise
+    key) for those who did not. Only if a quorum confirmed the very list that this client
+    signed, so that no two clients are told different stories. The state is spent.
+    """
+    state.require(Stage.CONFIRMED)
+    everybody, survivors = state.participants, set(state.survivors)
+    _require_quorum(everybody, state.survivors, confirmations)
+    secrets = Secrets(state.root)
+    gone = {each: pair for each, pair in state.held.items() if each not in survivors}
+    return Release(
+        seeds={each: pair[0] for each, pair in state.held.items() if each in survivors},
+        keys={each: pair[1] for each, pair in gone.items()},
+        pairs={
+            each: secrets.pair_key(everybody.of(each).mask_key, everybody.transcript)
+            for each in gone
+        },
+    )
+
+
+def _require_quorum(
+    everybody: Participants, survivors: Sequence[int], confirmations: Mapping[int, bytes]
+) -> None:
+    """Refuse to go on unless more than two thirds signed this very list."""
+    payload = confirmation_payload(everybody.transcript, survivors)
+    listed, valid = set(survivors), 0
+    for each, signature in confirmations.items():
+        if each in listed and verify(everybody.of(each).identity, payload, signature):
+            valid += 1
+        if valid >= everybody.quorum:
+            return
+    raise _refusal(f"{everybody.quorum} confirmations of one list", f"{valid}")
+
+
+def _check_participants(
+    everybody: Participants,
+    state: ClientState,
+    secrets: Secrets,
+    *,
+    signer: Signer,
+    trust: Trust,
+) -> Mapping[int, bytes]:
+    """Refuse foreign, unsigned or exchanged keys; return what trust remembers."""
+    own = everybody.ranks.get(state.participant)
+    mine = None if own is None else everybody.advertisements[own]
+    expected = (secrets.mask_key, secrets.wrap_key, signer.public_key)
+    if mine is None or (mine.mask_key, mine.wrap_key, mine.identity) != expected:
+        raise _refusal("a list with this client's own keys", "one without them")
+    digest = state.session.digest
+    for each in everybody.advertisements:
+        if not each.is_signed(digest):
+            raise _refusal(
+                "keys signed for this session", f"participant {each.participant} without"
+            )
+    return trust.admit(everybody.advertisements)
+
+
+def _check_size(everybody: Participants, policy: Policy) -> None:
+    count = len(everybody.ids)
+    if count < policy.min_survivors:
+        raise _refusal(f"at least {policy.min_survivors} participants", f"{count}")
+    if not everybody.is_complete and everybody.session.degree < needed_degree(count):
+        raise _refusal(
+            f"{needed_degree(count)} neighbours among {count} participants",
+            f"{everybody.session.degree}",
+        )
+
+
+def _open(
+    state: ClientState,
+    secrets: Secrets,
+    everybody: Participants,
+    delivery: Mapping[int, bytes],
+) -> dict[int, SharePair | None]:
+    """Return the shares that each dealer sealed for this client, None for unusable ones."""
+    if not set(delivery) <= set(everybody.neighbours(state.participant)):
+        raise _refusal("shares of this client's neighbours", "others")
+    return {
+        dealer: secrets.unseal(
+            data,
+            source=(dealer, everybody.of(dealer).wrap_key),
+            own=state.participant,
+            transcript=everybody.transcript,
+        )
+        for dealer, data in sorted(delivery.items())
+    }
+
+
+def _digest(share: int) -> bytes:
+    return hashlib.sha256(share_bytes(share)).digest()
+
+
+def _refusal(needed: str, came: str) -> ConfigError:
+    return ConfigError(
+        f"secure aggregation needs {needed}", came=came, action="leave the round"
+    )

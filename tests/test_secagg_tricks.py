@@ -1,0 +1,312 @@
+"""A lying server gets no single update: each known trick, and who refuses it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+
+from parity_flwr.clients import SecAggMod
+from parity_flwr.clients.peers import keys_from_file
+from parity_flwr.core.secagg import client
+from parity_flwr.core.secagg.messages import Advertisement, unpack_ids
+from parity_flwr.core.secagg.own_secrets import Secrets, self_mask_key
+from parity_flwr.core.secagg.stream import add_stream
+from parity_flwr.core.secagg.trust import FirstUse, GivenKeys
+from parity_flwr.core.wire import SECAGG_RECORD
+from parity_flwr.errors import ConfigError
+from parity_flwr.strategies import SecureAggregation
+from secagg_runs import SIGNERS, run, secagg_app
+from secagg_sessions import POLICY, Sum, releases, session, signer, summed, until_masked
+from trust_runs import MODEL, ListJournal, numbers
+
+VICTIM = 103
+
+
+def impostor(made: Sum, participant: int, identity: int) -> tuple[Secrets, Advertisement]:
+    """Make keys whose secrets the server knows, signed by an identity that it holds."""
+    known = Secrets(secrets.token_bytes(32))
+    ad = Advertisement(
+        participant=participant, mask_key=known.mask_key, wrap_key=known.wrap_key,
+        identity=signer(identity).public_key,
+    )  # fmt: skip
+    return known, replace(ad, signature=signer(identity).sign(ad.payload(made.session.digest)))
+
+
+def started(clients: int = 10) -> tuple[Sum, list[Advertisement]]:
+    made = Sum(session(clients))
+    return made, list(made.advertise(range(100, 100 + clients)).advertisements)
+
+
+def test_present_client_called_dropped_stays_hidden() -> None:
+    """Its pairwise masks come off, its own mask does not: no seed share of it is released."""
+    made, dealt = until_masked()
+    story = tuple(each for each in made.inputs if each != VICTIM)
+    for each in story:
+        made.confirm(each, story)
+    found = {each: client.unmask(made.states[each], made.signed) for each in story}
+    assert all(VICTIM in each.keys and VICTIM not in each.seeds for each in found.values())
+    exposed, victim = made.inputs[VICTIM].words.copy(), Secrets(made.states[VICTIM].root)
+    for peer in story:
+        key = victim.pair_key(dealt.participants.of(peer).mask_key, dealt.participants.transcript)
+        add_stream(exposed, key, subtract=VICTIM < peer)
+    assert not np.array_equal(exposed, made.words[VICTIM])
+    seed_key = self_mask_key(victim.seed, dealt.participants.transcript)
+    add_stream(exposed, seed_key, subtract=True)  # with the seed it would have been naked
+    assert np.array_equal(exposed, made.words[VICTIM])
+
+
+def test_nobody_releases_both_secrets_of_one_peer() -> None:
+    made, dealt = until_masked(absent={"mask": [100, 105]})
+    for each in releases(made, summed(made, dealt)).values():
+        assert not set(each.seeds) & set(each.keys)
+        assert set(each.pairs) == set(each.keys) == {100, 105}
+
+
+@pytest.mark.parametrize("split", [3, 5])
+def test_two_stories_about_who_survived_reach_no_quorum(split: int) -> None:
+    """Some are told that the victim dropped out, the others that it did not."""
+    made, dealt = until_masked()
+    everybody = tuple(sorted(made.inputs))
+    story = tuple(each for each in everybody if each != VICTIM)
+    told = {each: story if k < split else everybody for k, each in enumerate(story)}
+    for each, survivors in told.items():
+        made.confirm(each, survivors)
+    for each in story:
+        if sum(told[other] == told[each] for other in story) < 7:
+            with pytest.raises(ConfigError, match="7 confirmations of one list"):
+                client.unmask(made.states[each], made.signed)
+
+
+def test_confirmations_of_the_absent_or_of_another_round_do_not_count() -> None:
+    made, dealt = until_masked(absent={"mask": [100, 101, 102]})
+    done = summed(made, dealt)
+    for each in done.survivors:
+        made.confirm(each, done.survivors)
+    payload_signers = dict(list(made.signed.items())[:5])
+    forged = {100: made.signed[103], 101: made.signed[104], 102: bytes(64)}
+    with pytest.raises(ConfigError, match="7 confirmations of one list; got 5"):
+        client.unmask(made.states[103], {**payload_signers, **forged})
+
+
+def test_keys_of_an_earlier_session_are_refused() -> None:
+    """Their secrets may be out: shares of them were released when somebody dropped out."""
+    made, ads = started()
+    _, old = started()
+    swapped = [old[k] if each.participant == VICTIM else each for k, each in enumerate(ads)]
+    with pytest.raises(ConfigError, match=f"participant {VICTIM} without"):
+        made.share(100, swapped)
+
+
+def test_exchanged_public_key_is_refused() -> None:
+    made, ads = started()
+    known = Secrets(secrets.token_bytes(32))
+    middle = [
+        replace(each, mask_key=known.mask_key) if each.participant == VICTIM else each
+        for each in ads
+    ]
+    with pytest.raises(ConfigError, match="keys signed for this session"):
+        made.share(100, middle)
+
+
+def test_invented_participants_are_refused_by_a_given_list() -> None:
+    made, ads = started()
+    trust = GivenKeys(frozenset(each.identity for each in ads))
+    _, invented = impostor(made, VICTIM, identity=9999)
+    middle = [invented if each.participant == VICTIM else each for each in ads]
+    with pytest.raises(ConfigError, match="a key from this client's list"):
+        made.share(100, middle, trust=trust)
+    made.share(100, ads, trust=trust)
+
+
+def test_key_that_changes_after_first_use_is_refused() -> None:
+    made, ads = started()
+    known = FirstUse().admit(ads)
+    _, invented = impostor(made, VICTIM, identity=9999)
+    middle = [invented if each.participant == VICTIM else each for each in ads]
+    with pytest.raises(ConfigError, match="the key it had in earlier rounds"):
+        made.share(100, middle, trust=FirstUse(known))
+    with pytest.raises(ConfigError, match="the key it had in earlier rounds"):
+        FirstUse(known).admit([replace(ads[0], participant=777)])
+
+
+def test_list_without_the_own_keys_is_refused() -> None:
+    made, ads = started()
+    with pytest.raises(ConfigError, match="own keys; got one without them"):
+        made.share(100, ads[1:])
+    _, twin = impostor(made, 100, identity=100)
+    with pytest.raises(ConfigError, match="own keys; got one without them"):
+        made.share(100, [twin, *ads[1:]])
+
+
+def test_crowds_of_two_and_one_key_twice_are_refused() -> None:
+    made, ads = started()
+    with pytest.raises(ConfigError, match="from 3 to 10 participants; got 2"):
+        made.share(100, ads[:2])
+    with pytest.raises(ConfigError, match="ascending order"):
+        made.share(100, ads[::-1])
+    twin = replace(ads[1], mask_key=ads[2].mask_key)
+    with pytest.raises(ConfigError, match="one key twice"):
+        made.share(100, [ads[0], twin, ads[2]])
+    with pytest.raises(ConfigError, match="at least 11 participants; got 10"):
+        made.share(100, ads, policy=client.Policy(min_survivors=11))
+
+
+def test_survivors_below_the_minimum_are_refused() -> None:
+    made, _ = until_masked()
+    with pytest.raises(ConfigError, match="at least 7 survivors; got 6"):
+        made.confirm(100, range(100, 106))
+    with pytest.raises(ConfigError, match="at least 9 survivors; got 8"):
+        client.confirm(
+            made.states[100], range(100, 108), signer=signer(100),
+            policy=client.Policy(min_survivors=9),
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="with this client in it"):
+        made.confirm(100, range(101, 110))
+    with pytest.raises(ConfigError, match="among the participants"):
+        made.confirm(100, [*range(100, 109), 4000])
+    with pytest.raises(ConfigError, match="needs an integer from 3"):
+        client.Policy(min_survivors=2)
+
+
+def test_too_few_neighbours_are_refused() -> None:
+    """A server that picks four neighbours for everybody may own three of them."""
+    made = Sum(session(60, degree=4))
+    ads = made.advertise(range(100, 160)).advertisements
+    with pytest.raises(ConfigError, match="neighbours among 60 participants; got 4"):
+        made.share(100, ads)
+
+
+def test_withheld_shares_leave_nobody_to_hide_among() -> None:
+    made, dealt = until_masked(absent={"mask": [100]})
+    delivery = dealt.delivery(100)
+    few = dict(list(delivery.items())[:5])
+    with pytest.raises(ConfigError, match="usable shares of 6 peers; got 5"):
+        made.mask(100, few)
+    spoiled = {each: bytes(len(sealed)) for each, sealed in delivery.items()}
+    with pytest.raises(ConfigError, match="usable shares of 6 peers; got 0"):
+        made.mask(100, spoiled)
+
+
+def test_no_stage_is_answered_twice() -> None:
+    made, dealt = until_masked()
+    before = dict(made.states)
+    everybody = tuple(sorted(made.inputs))
+    ads = dealt.participants.advertisements
+    for call in (
+        lambda: made.share(100, ads),
+        lambda: made.mask(100, dealt.delivery(100)),
+        lambda: client.unmask(before[100], {}),
+    ):
+        with pytest.raises(ConfigError, match="needs a client that has"):
+            call()
+    made.confirm(100, everybody)
+    with pytest.raises(ConfigError, match="needs a client that has masked; got one that has"):
+        made.confirm(100, everybody[:-1])
+
+
+
+
+def test_plain_train_message_is_refused() -> None:
+    def ask_plainly(stage: str, partition: int, message: Message) -> Message:
+        if stage != "mask":
+            return message
+        records = {n: each for n, each in message.content.items() if n != SECAGG_RECORD}
+        return Message(RecordDict(records), message.metadata.dst_node_id, "train")
+
+    journal = ListJournal()
+    result, grid = run(SecureAggregation(journal=journal, seed=1), clients=4, twist=ask_plainly)
+    assert grid.refusals() == [("mask", k) for k in range(4)]
+    assert all(np.array_equal(numbers(result.arrays)[name], MODEL[name]) for name in MODEL)
+
+
+@pytest.mark.parametrize("what", ["model", "configuration"])
+def test_another_model_or_configuration_for_one_client_is_refused(what: str) -> None:
+    """The others' updates would be known, or nothing, and the sum would be the victim's."""
+
+    def single_out(stage: str, partition: int, message: Message) -> Message:
+        if stage != "mask" or partition != 2:
+            return message
+        records = dict(message.content.items())
+        if what == "model":
+            arrays = {n: Array(a.numpy() + 1) for n, a in records["arrays"].items()}
+            records["arrays"] = ArrayRecord(arrays)
+        else:
+            records["config"] = ConfigRecord({**records["config"], "lr": 0.0})
+        return Message(RecordDict(records), message.metadata.dst_node_id, "train")
+
+    journal = ListJournal()
+    _, grid = run(SecureAggregation(journal=journal, seed=1), clients=4, twist=single_out)
+    assert grid.refusals() == [("mask", 2)]
+    verdicts = [fact.verdict.value for fact in journal.rounds[0].facts.replies]
+    assert verdicts.count("accepted") == 3
+
+
+def test_round_that_was_unmasked_is_not_unmasked_again() -> None:
+    """Two sums of one round that differ in one client would show that client's update."""
+    app = secagg_app()
+    journal = ListJournal()
+    strategy = SecureAggregation(journal=journal, seed=1)
+    with_grid: list[Message] = []
+
+    def record_announcement(stage: str, partition: int, message: Message) -> Message:
+        if stage == "advertise":
+            with_grid.append(message)
+        return message
+
+    _, grid = run(strategy, app=app, clients=4, twist=record_announcement)
+    assert grid.refusals() == []
+    with grid:
+        again = grid.send_and_receive([with_grid[0]])
+    assert again[0].has_error()
+
+
+def test_secrets_last_as_long_as_the_round() -> None:
+    _, grid = run(SecureAggregation(journal=None, seed=1), clients=4)
+    for context in grid._contexts.values():
+        assert SECAGG_RECORD not in context.state
+        kept = context.state.config_records["parity-secagg-past"]
+        assert set(kept) == {"run", "round", "ids", "keys"}
+        assert len(unpack_ids(kept["ids"])) == 4
+
+
+def test_stage_out_of_order_ends_the_session() -> None:
+    def skip(stage: str, partition: int, message: Message) -> Message | None:
+        return None if stage == "share" and partition == 0 else message
+
+    def misname(stage: str, partition: int, message: Message) -> Message:
+        if stage != "advertise":
+            return message
+        record = ConfigRecord({**message.content.config_records[SECAGG_RECORD], "ask": "?"})
+        content = RecordDict({**dict(message.content.items()), SECAGG_RECORD: record})
+        return Message(content, message.metadata.dst_node_id, "train")
+
+    journal = ListJournal()
+    _, grid = run(SecureAggregation(journal=journal, seed=1), clients=4, twist=skip)
+    assert journal.rounds[0].note == ""
+    assert grid.refusals() == []
+    _, grid = run(SecureAggregation(journal=ListJournal(), seed=1), clients=4, twist=misname)
+    assert {stage for stage, _ in grid.refusals()} == {"advertise"}
+
+
+def test_peers_can_be_given_in_a_file(tmp_path: object) -> None:
+    from pathlib import Path
+
+    path = Path(str(tmp_path)) / "peers"
+    path.write_text("# the hospitals\n" + "ab" * 32 + "\n\n" + "cd" * 32 + "\n")
+    assert keys_from_file(path) == GivenKeys(frozenset({b"\xab" * 32, b"\xcd" * 32}))
+    for text in ("", "ab\n", "not hex\n", "é\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match="64 hex digits"):
+            keys_from_file(path)
+
+
+def test_client_with_a_list_leaves_a_round_with_a_stranger() -> None:
+    mod = SecAggMod(SIGNERS, peers=GivenKeys(frozenset({b"k" * 32})))
+    journal = ListJournal()
+    _, grid = run(SecureAggregation(journal=journal, seed=1), app=secagg_app(mod=mod), clients=4)
+    assert {stage for stage, _ in grid.refusals()} == {"share"}
+    assert journal.rounds[0].decision.status.value == "rejected"
