@@ -8,6 +8,8 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.forest import ForestClient, ForestTraining, Table
+from parity_flwr.clients.forest_model import from_sklearn, to_sklearn
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
 from parity_flwr.clients.signing import SigningMod, derived_signers
@@ -18,12 +20,16 @@ from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
     "Examples",
+    "ForestClient",
+    "ForestTraining",
     "LocalTraining",
     "SigningMod",
+    "Table",
     "TorchClient",
     "ValidationMod",
     "derived_signers",
     "evaluate_arrays",
+    "from_sklearn",
     "guard_mod",
     "identify",
     "identity_mod",
@@ -31,4 +37,5 @@ __all__ = [
     "mlp",
     "numpy_client_mod",
     "parity_mods",
+    "to_sklearn",
 ]

@@ -5,13 +5,14 @@
 ``ReputationConsensus(inner)`` gives validators drawn from the clients the last word.
 ``RobustDownweighting(inner)`` is P-5 and P-6 alone, ``Guarded(inner)`` the gate alone, and
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
-the literature are there by name.
+the literature are there by name. ``ForestBagging`` is the same trust over random forests.
 """
 
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
 from parity_flwr.strategies.facts import ScoreFunction
+from parity_flwr.strategies.forest_bagging import ForestBagging
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.guarded import Guarded, Setup
 from parity_flwr.strategies.identity import IdentitySource, NodeKeyIdentity, PartitionIdentity
@@ -32,6 +33,7 @@ from parity_flwr.strategies.reputation import Reputation
 from parity_flwr.strategies.reputation_fedavg import ReputationFedAvg
 from parity_flwr.strategies.ruled import RootUpdate, RuleStrategy
 from parity_flwr.strategies.sampling import Sampling
+from parity_flwr.strategies.tree_union import TreeUnion
 
 __all__ = [
     "AUTOMATIC",
@@ -39,6 +41,7 @@ __all__ = [
     "CentredClipping",
     "CoordinateMedian",
     "FLTrust",
+    "ForestBagging",
     "Gate",
     "GeometricMedian",
     "Guarded",
@@ -61,5 +64,6 @@ __all__ = [
     "Sampling",
     "ScoreFunction",
     "Setup",
+    "TreeUnion",
     "TrimmedMean",
 ]

@@ -54,7 +54,7 @@ def gather_facts(
     models = [answer.passed.arrays for answer in accepted if answer.passed]
     measured, memory = _measure(models, names, base, measuring)
     facts = tuple(
-        _facts(
+        reply_facts(
             answer,
             measured.get(answer.asked.identity),
             qualities.get(answer.asked.identity),
@@ -130,7 +130,10 @@ def _checked(value: float) -> float:
     return quality
 
 
-def _facts(answer: Answer, figures: Figures | None, quality: float | None) -> ReplyFacts:
+def reply_facts(
+    answer: Answer, figures: Figures | None, quality: float | None = None
+) -> ReplyFacts:
+    """Return the facts on one selected client; no figures if the gate refused its reply."""
     return ReplyFacts(
         identity=answer.asked.identity,
         verdict=answer.verdict,
