@@ -14,9 +14,10 @@ from flwr.app import Context
 from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
-from parity_flwr.clients.attacks.labels import FLIP_LABELS, attacked_labels
+from parity_flwr.clients.attacks.labels import attacked_targets
 from parity_flwr.clients.forest_model import from_sklearn, require_sklearn
 from parity_flwr.clients.messages import partition_of
+from parity_flwr.clients.tables import Labels, Table
 from parity_flwr.clients.torch_model import derive_seed
 from parity_flwr.core.forest import (
     FIELDS,
@@ -31,10 +32,9 @@ from parity_flwr.core.forest import (
     tree_values,
 )
 from parity_flwr.core.wire import ROUND, TREE_LOSSES, TREE_SCORES
-from parity_flwr.errors import ConfigError, DataError
+from parity_flwr.errors import ConfigError
 
 Scalar = bool | bytes | float | int | str
-Labels = NDArray[np.int64] | NDArray[np.float64]
 MaxFeatures = float | int | Literal["sqrt", "log2"] | None
 
 
@@ -87,39 +87,6 @@ class ForestTraining:
                     came=repr(getattr(self, name)),
                     action=f"change {name}",
                 )
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """Labelled rows of numbers.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n, features)
-        NaN is missing.
-    y : ndarray of shape (n,)
-        Indices of the classes (int64), or numbers (float64) for regression.
-
-    Raises
-    ------
-    DataError
-        If the lengths differ or x is not two-dimensional.
-    """
-
-    x: NDArray[np.float32]
-    y: Labels
-
-    def __post_init__(self) -> None:
-        if self.x.ndim != 2 or self.y.shape != self.x.shape[:1]:
-            raise DataError(
-                "a table needs rows of features and one label each",
-                came=f"shapes {self.x.shape} and {self.y.shape}",
-                action="check the data",
-            )
-
-    def __len__(self) -> int:
-        """Return n."""
-        return len(self.y)
 
 
 class ForestClient(NumPyClient):
@@ -187,7 +154,10 @@ class ForestClient(NumPyClient):
         seed = derive_seed(
             self._training.seed, int(config.get(ROUND, 0)), partition_of(self._context) or 0
         )
-        data = Table(self._train.x, _labels(self._train.y, self._schema, self._context))
+        data = Table(
+            self._train.x,
+            attacked_targets(self._train.y, self._context, regression=self._schema.regression),
+        )
         forest, score = grow(data, self._schema, self._training, seed=seed)
         metrics: dict[str, Scalar] = {} if math.isnan(score) else {"oob-score": score}
         return list(encode_forest(forest).values()), len(data), metrics
@@ -204,13 +174,6 @@ class ForestClient(NumPyClient):
             return 0.0, len(self._train), {TREE_LOSSES: told}
         loss = forest_loss(forest, self._test.x, self._test.y)
         return loss, len(self._test), forest_score(forest, self._test)
-
-
-def _labels(y: Labels, schema: ForestSchema, context: Context) -> Labels:
-    """Return the labels, mirrored if the node's own configuration says so (an attack)."""
-    if not schema.regression:
-        return attacked_labels(np.asarray(y, np.int64), context)
-    return y.min() + y.max() - y if FLIP_LABELS in context.node_config else y
 
 
 def grow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from parity_flwr.core.forest import Forest, ForestLimits, ForestSchema, Nodes, check_trees
 from parity_flwr.errors import ConfigError, MissingExtraError
 
-if TYPE_CHECKING:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-    Estimator = RandomForestClassifier | RandomForestRegressor
+Estimator: TypeAlias = Any
+"""A fitted RandomForestClassifier or RandomForestRegressor; scikit-learn has no types."""
 
 _OF_SKLEARN = {
     "left": "left_child",

@@ -5,7 +5,8 @@
 ``ReputationConsensus(inner)`` gives validators drawn from the clients the last word.
 ``RobustDownweighting(inner)`` is P-5 and P-6 alone, ``Guarded(inner)`` the gate alone, and
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
-the literature are there by name. ``ForestBagging`` is the same trust over random forests.
+the literature are there by name. ``ForestBagging`` is the same trust over random forests,
+``LeastSquares`` over the statistics of a linear regression.
 """
 
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
@@ -16,6 +17,8 @@ from parity_flwr.strategies.forest_bagging import ForestBagging
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.guarded import Guarded, Setup
 from parity_flwr.strategies.identity import IdentitySource, NodeKeyIdentity, PartitionIdentity
+from parity_flwr.strategies.least_squares import LeastSquares
+from parity_flwr.strategies.pooled import PooledStatistics
 from parity_flwr.strategies.ready import (
     Bulyan,
     CentredClipping,
@@ -47,12 +50,14 @@ __all__ = [
     "Guarded",
     "IdentitySource",
     "Krum",
+    "LeastSquares",
     "MultiKrum",
     "NearestNeighbourMixing",
     "NodeKeyIdentity",
     "NormClipping",
     "PartitionIdentity",
     "Passed",
+    "PooledStatistics",
     "Refused",
     "Reputation",
     "ReputationConsensus",

@@ -37,7 +37,8 @@ class ForestFederation:
         x, y = (load_diabetes if self.regression else load_breast_cancer)(return_X_y=True)
         rows = np.random.default_rng(self.seed).permutation(len(y))
         held, rest = np.split(rows, [len(y) // 4])
-        return Table(np.float32(x[rest]), y[rest]), Table(np.float32(x[held]), y[held])
+        x = x.astype(np.float32)
+        return Table(x[rest], y[rest]), Table(x[held], y[held])
 
     @property
     def schema(self) -> ForestSchema:

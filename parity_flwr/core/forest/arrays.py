@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Nodes:
         return np.asarray(self.left == LEAF)
 
 
-COLUMNS = {
+COLUMNS: Mapping[str, np.dtype[Any]] = {
     "left": np.dtype("<i4"),
     "right": np.dtype("<i4"),
     "feature": np.dtype("<i4"),

@@ -22,7 +22,11 @@ Arrays = Mapping[str, NDArray[Any]]
 
 VERSION: Final = 1
 _MAX_CLASS_BYTES = 1 << 20
-_HEADER = {"format": np.dtype("<i8"), "classes": np.dtype("u1"), "sizes": np.dtype("<i8")}
+_HEADER: Mapping[str, np.dtype[Any]] = {
+    "format": np.dtype("<i8"),
+    "classes": np.dtype("u1"),
+    "sizes": np.dtype("<i8"),
+}
 _UNBOUNDED = "unbounded"
 FIELDS: Final[Mapping[str, np.dtype[Any]]] = {
     **_HEADER,

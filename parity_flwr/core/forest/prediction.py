@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from parity_flwr.core.forest.arrays import Forest, Nodes
 Values = NDArray[np.float64]
 
 
-def leaf_of(tree: Nodes, x: NDArray[np.floating]) -> NDArray[np.int64]:
+def leaf_of(tree: Nodes, x: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     """Return the leaf that each example ends in, as scikit-learn's ``apply`` does.
 
     Parameters
@@ -39,12 +41,12 @@ def leaf_of(tree: Nodes, x: NDArray[np.floating]) -> NDArray[np.int64]:
     return at
 
 
-def tree_values(tree: Nodes, x: NDArray[np.floating]) -> Values:
+def tree_values(tree: Nodes, x: NDArray[np.floating[Any]]) -> Values:
     """Return the leaf values of each example, float64, shape (n, outputs)."""
     return np.asarray(tree.values[leaf_of(tree, x)], np.float64)
 
 
-def forest_values(forest: Forest, x: NDArray[np.floating]) -> Values:
+def forest_values(forest: Forest, x: NDArray[np.floating[Any]]) -> Values:
     """Return the mean of the trees' values, shape (n, outputs); zeros without trees.
 
     Class probabilities, or the predicted number. The trees are added in their order and

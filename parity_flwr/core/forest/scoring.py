@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ from parity_flwr.core.forest.prediction import forest_values, tree_values
 from parity_flwr.core.forest.schema import ForestSchema
 
 Values = NDArray[np.float64]
+Labels = NDArray[Any]
+"""Indices of classes, or numbers."""
 
 WORST_LOSS = 10.0
 """The most that one validator's word on one tree counts."""
 
 
-def squared_errors(values: Values, y: NDArray[np.generic], schema: ForestSchema) -> Values:
+def squared_errors(values: Values, y: Labels, schema: ForestSchema) -> Values:
     """Return each example's squared error, shape (n,).
 
     For classes half the squared distance between the shares and the truth (Brier 1950), in
@@ -32,7 +35,7 @@ def squared_errors(values: Values, y: NDArray[np.generic], schema: ForestSchema)
     return np.asarray((apart**2).sum(axis=1) / 2, np.float64)
 
 
-def guessing_error(y: NDArray[np.generic], schema: ForestSchema) -> float:
+def guessing_error(y: Labels, schema: ForestSchema) -> float:
     """Return the mean squared error of always answering the data's own mean."""
     if not len(y):
         return 0.0
@@ -42,9 +45,7 @@ def guessing_error(y: NDArray[np.generic], schema: ForestSchema) -> float:
     return float((1 - (shares**2).sum()) / 2)
 
 
-def tree_losses(
-    forest: Forest, x: NDArray[np.floating], y: NDArray[np.generic]
-) -> Values | None:
+def tree_losses(forest: Forest, x: NDArray[np.floating[Any]], y: Labels) -> Values | None:
     """Return each tree's error over that of guessing, in [0, 10], shape (T,).
 
     1 is no better than knowing nothing, whatever the task and the scale of y.
@@ -68,7 +69,7 @@ def tree_losses(
     return np.asarray(np.minimum(losses, WORST_LOSS), np.float64)
 
 
-def forest_loss(forest: Forest, x: NDArray[np.floating], y: NDArray[np.generic]) -> float:
+def forest_loss(forest: Forest, x: NDArray[np.floating[Any]], y: Labels) -> float:
     """Return the whole forest's mean squared error (:func:`squared_errors`); 0 without data."""
     errors = squared_errors(forest_values(forest, x), y, forest.schema)
     return float(errors.mean()) if errors.size else 0.0
