@@ -188,9 +188,10 @@ def grow(
     kind = RandomForestRegressor if schema.regression else RandomForestClassifier
     # max_samples=1.0 takes another way through scikit-learn than None, with other draws.
     share = None if training.subsample == 1 else max(training.subsample, 1 / len(data))
+    features: Any = training.max_features
     estimator = kind(
         n_estimators=training.trees,
-        max_features=training.max_features,
+        max_features=features,
         max_depth=training.max_depth,
         min_samples_leaf=training.min_samples_leaf,
         max_samples=share,

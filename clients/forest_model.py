@@ -119,7 +119,7 @@ def to_sklearn(forest: Forest) -> Estimator:
     schema = forest.schema
     check_trees(forest.nodes, forest.sizes, schema, ForestLimits(agreeing=False))
     kind = RandomForestRegressor if schema.regression else RandomForestClassifier
-    estimator = kind(n_estimators=len(forest))
+    estimator: Any = kind(n_estimators=len(forest))
     estimator.estimators_ = [_estimator(tree, schema) for tree in forest]
     estimator.estimator_ = type(estimator.estimators_[0])()
     estimator.n_features_in_, estimator.n_outputs_ = schema.features, 1
@@ -132,7 +132,7 @@ def to_sklearn(forest: Forest) -> Estimator:
 def _estimator(tree: Nodes, schema: ForestSchema) -> Any:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    one = DecisionTreeRegressor() if schema.regression else DecisionTreeClassifier()
+    one: Any = DecisionTreeRegressor() if schema.regression else DecisionTreeClassifier()
     one.tree_ = _tree(tree, schema)
     one.n_features_in_, one.n_outputs_, one.max_features_ = schema.features, 1, schema.features
     if not schema.regression:
@@ -144,7 +144,7 @@ def _estimator(tree: Nodes, schema: ForestSchema) -> Any:
 def _tree(tree: Nodes, schema: ForestSchema) -> Any:
     from sklearn.tree._tree import NODE_DTYPE, Tree
 
-    rows = np.zeros(len(tree), NODE_DTYPE)
+    rows: Any = np.zeros(len(tree), NODE_DTYPE)
     for name, theirs in _OF_SKLEARN.items():
         rows[theirs] = getattr(tree, name)
     built = Tree(schema.features, np.array([schema.outputs], np.intp), 1)

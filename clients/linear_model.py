@@ -102,7 +102,7 @@ def linear_estimator(
 def _regressor(arrays: Arrays, ridge: float) -> Estimator:
     from sklearn.linear_model import LinearRegression, Ridge
 
-    model = Ridge(alpha=ridge) if ridge > 0 else LinearRegression()
+    model: Any = Ridge(alpha=ridge) if ridge > 0 else LinearRegression()
     model.coef_ = np.array(arrays["coef"][0], np.float64)
     model.intercept_ = float(arrays["intercept"][0])
     model.n_features_in_ = len(model.coef_)
@@ -114,7 +114,7 @@ def _classifier(
 ) -> Estimator:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression()
+    model: Any = LogisticRegression()
     model.coef_ = np.array(coef, np.float64)
     model.intercept_ = np.array(intercept, np.float64)
     model.classes_ = np.array(list(classes))

@@ -17,6 +17,7 @@ from parity_flwr.clients import ForestClient, ForestTraining, Table, parity_mods
 from parity_flwr.clients.attacks.forests import ForestAttack, ForestAttackMod
 from parity_flwr.core.forest import Forest, ForestSchema, decode_forest
 from parity_flwr.strategies import ForestBagging, TreeUnion
+from sample_tables import sample_table
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class ForestFederation:
 
     @cached_property
     def tables(self) -> tuple[Table, Table]:
-        from sklearn.datasets import load_breast_cancer, load_diabetes
-
-        x, y = (load_diabetes if self.regression else load_breast_cancer)(return_X_y=True)
+        x, y = sample_table("diabetes" if self.regression else "breast_cancer")
         rows = np.random.default_rng(self.seed).permutation(len(y))
         held, rest = np.split(rows, [len(y) // 4])
         x = x.astype(np.float32)

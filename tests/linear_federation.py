@@ -25,6 +25,7 @@ from parity_flwr.clients import (
     parity_mods,
 )
 from parity_flwr.clients.attacks import Attack, AttackMod
+from sample_tables import sample_table
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,7 @@ class LinearFederation:
 
     @cached_property
     def data(self) -> Table:
-        from sklearn.datasets import load_breast_cancer, load_diabetes
-
-        x, y = (load_breast_cancer if self.classes else load_diabetes)(return_X_y=True)
+        x, y = sample_table("breast_cancer" if self.classes else "diabetes")
         rows = np.random.default_rng(0).permutation(len(y))
         x = (x - x.mean(axis=0)) / x.std(axis=0)
         return Table(x[rows], y[rows])

@@ -76,7 +76,7 @@ def test_the_forest_grows_to_its_budget_and_predicts() -> None:
 @pytest.mark.parametrize("lying", [False, True])
 @pytest.mark.parametrize("name", LIARS)
 def test_three_liars_of_ten_place_no_tree(name: str, lying: bool) -> None:
-    attackers = dict.fromkeys((0, 4, 7), LIARS[name])
+    attackers: dict[int, ForestAttack] = dict.fromkeys((0, 4, 7), LIARS[name])
     federation = ForestFederation(attackers=attackers, lying=lying)
     strategy = bagging(federation)
     forest = federation.run(strategy, rounds=2)
@@ -89,7 +89,7 @@ def test_three_liars_of_ten_place_no_tree(name: str, lying: bool) -> None:
 
 
 def test_plain_bagging_believes_the_liars() -> None:
-    attackers = dict.fromkeys((0, 4, 7), FlippedLeaves())
+    attackers: dict[int, ForestAttack] = dict.fromkeys((0, 4, 7), FlippedLeaves())
     federation = ForestFederation(attackers=attackers)
     union = federation.run(TreeUnion(budget=60, fraction_evaluate=0.0))
     ours = federation.run(bagging(federation))

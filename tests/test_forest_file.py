@@ -16,14 +16,14 @@ from parity_flwr.clients.forest_file import load_forest, read_forest, save_fores
 from parity_flwr.clients.forest_model import from_sklearn
 from parity_flwr.core.forest import Forest, ForestLimits, ForestSchema
 from parity_flwr.errors import ConfigError, DataError
+from sample_tables import sample_table
 
 pytest.importorskip("skops")
-from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 
 def grown(*, strings: bool = False, regression: bool = False) -> tuple[Any, Any, Forest]:
-    x, y = (load_diabetes if regression else load_breast_cancer)(return_X_y=True)
+    x, y = sample_table("diabetes" if regression else "breast_cancer")
     y = np.array(["benign", "malign"])[y] if strings else y
     kind = RandomForestRegressor if regression else RandomForestClassifier
     estimator = kind(3, max_depth=4, random_state=0).fit(x, y)

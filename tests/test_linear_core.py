@@ -11,15 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from parity_flwr.core.linear import (
-    LinearTask,
     Moments,
     Root,
-    descend,
     disagreement,
-    mean_loss,
     merge,
     moments_of,
-    predict_linear,
     root_of,
     solve,
     to_root,
@@ -27,15 +23,13 @@ from parity_flwr.core.linear import (
 from parity_flwr.core.linear.roots import residual
 from parity_flwr.core.linear.wire import pack_root, unpack_root
 from parity_flwr.errors import ConfigError, DataError
+from sample_tables import sample_table
 
 Values = NDArray[np.float64]
 
 
 def diabetes() -> tuple[Values, Values]:
-    from sklearn.datasets import load_diabetes
-
-    x, y = load_diabetes(return_X_y=True)
-    return x, y
+    return sample_table("diabetes")
 
 
 def badly_scaled() -> tuple[Values, Values]:
@@ -272,49 +266,3 @@ def test_who_contradicts_the_others_is_told_apart() -> None:
     found = disagreement(roots)
     assert found[[3, 4, 5]].min() > 10 * np.delete(found, [3, 4, 5]).max()
     assert disagreement(roots[:2]).tolist() == [0.0, 0.0]
-
-
-@pytest.mark.parametrize("task", list(LinearTask))
-def test_gradient_steps_reach_scikit_learns_optimum(task: LinearTask) -> None:
-    from sklearn.datasets import load_breast_cancer, load_wine
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.preprocessing import StandardScaler
-
-    load = {"regression": diabetes, "binary": load_breast_cancer, "multiclass": load_wine}
-    x, y = (
-        load[task.value]() if task.value == "regression" else load[task.value](return_X_y=True)
-    )
-    x, n = StandardScaler().fit_transform(x), len(y)
-    rows = {"regression": 1, "binary": 1, "multiclass": 3}[task.value]
-    ridge = 0.05
-    coef, intercept = descend(
-        np.zeros((rows, x.shape[1])), np.zeros(rows), x, y, task,
-        steps=6000, rate=1.0, ridge=ridge,
-    )  # fmt: skip
-    if task is LinearTask.REGRESSION:
-        expected = Ridge(alpha=ridge * n).fit(x, y)
-    else:
-        expected = LogisticRegression(C=1 / (ridge * n), tol=1e-10, max_iter=10_000).fit(x, y)
-    assert apart(coef, np.atleast_2d(expected.coef_)) < 1e-4
-    predicted = predict_linear(coef, intercept, x, task)
-    if task is LinearTask.REGRESSION:
-        assert apart(predicted[:, 0], expected.predict(x)) < 1e-4
-    else:
-        assert apart(predicted, expected.predict_proba(x)) < 1e-4
-        assert mean_loss(coef, intercept, x, y, task) < np.log(rows + 1)
-
-
-def test_the_gradient_is_the_slope_of_the_loss() -> None:
-    rng = np.random.default_rng(6)
-    x, y = rng.normal(size=(20, 3)), rng.integers(0, 3, 20)
-    coef, intercept, h = rng.normal(size=(3, 3)), rng.normal(size=3), 1e-6
-    wide = np.column_stack([x, np.ones(20)])
-    curvature = 0.5 * np.linalg.norm(wide, 2) ** 2 / 20
-    stepped, _ = descend(coef, intercept, x, y, LinearTask.MULTICLASS, steps=1, rate=1.0)
-    slope = (coef - stepped) * curvature
-    for i, j in [(0, 0), (1, 2), (2, 1)]:
-        moved = coef.copy()
-        moved[i, j] += h
-        rise = mean_loss(moved, intercept, x, y, LinearTask.MULTICLASS)
-        rise -= mean_loss(coef, intercept, x, y, LinearTask.MULTICLASS)
-        assert rise / h == pytest.approx(slope[i, j], abs=1e-5)

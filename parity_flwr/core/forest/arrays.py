@@ -72,7 +72,9 @@ class Nodes:
     @classmethod
     def empty(cls, outputs: int) -> Nodes:
         """Return no rows."""
-        columns = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
+        columns: dict[str, NDArray[Any]] = {
+            name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()
+        }
         columns["values"] = np.zeros((0, outputs))
         return cls(**columns)
 

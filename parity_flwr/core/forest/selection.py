@@ -121,10 +121,11 @@ def choose_trees(
     config : BaggingConfig
         The budget.
     """
-    order = np.argsort(np.nan_to_num(losses, nan=np.inf), kind="stable").tolist()
+    order: list[int] = np.argsort(np.nan_to_num(losses, nan=np.inf), kind="stable").tolist()
     mine: dict[str, list[int]] = {name: [] for name in weights}
     for k in order:
-        if not refused[k] and owners[k] in mine:
-            mine[owners[k]].append(k)
+        trees = mine.get(owners[k])
+        if trees is not None and not refused[k]:
+            trees.append(k)
     allowed = quotas(weights, {name: len(trees) for name, trees in mine.items()}, config.budget)
     return sorted(k for name, trees in mine.items() for k in trees[: allowed[name]])
