@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from parity_flwr.core.linear import LinearTask, descend, mean_loss, predict_linear
+from sample_tables import sample_table
 
 
 def apart(found: Any, expected: Any) -> float:
