@@ -19,7 +19,7 @@ from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.tables import Table
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
-from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_arrays, mlp
+from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, initial_arrays, mlp
 from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Table",
     "TorchClient",
     "ValidationMod",
+    "cnn",
     "derived_signers",
     "evaluate_arrays",
     "from_sklearn",
