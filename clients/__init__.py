@@ -1,4 +1,4 @@
-"""Flower clients: adapters, identity, signing, a torch client and the attack suite.
+"""Flower clients: adapters, identity, signing, models and the attack suite.
 
 Examples
 --------
@@ -8,29 +8,49 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.forest import ForestClient, ForestTraining
+from parity_flwr.clients.forest_file import load_forest, read_forest, save_forest
+from parity_flwr.clients.forest_model import from_sklearn, to_sklearn
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
+from parity_flwr.clients.linear import LinearClient, LinearTraining, StatisticsClient
+from parity_flwr.clients.linear_model import initial_linear, linear_estimator
 from parity_flwr.clients.secagg import SecAggMod
 from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
+from parity_flwr.clients.tables import Table
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
-from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_arrays, mlp
+from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, initial_arrays, mlp
 from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
     "Examples",
+    "ForestClient",
+    "ForestTraining",
+    "LinearClient",
+    "LinearTraining",
     "LocalTraining",
     "SecAggMod",
     "SigningMod",
+    "StatisticsClient",
+    "Table",
     "TorchClient",
     "ValidationMod",
+    "cnn",
     "derived_signers",
     "evaluate_arrays",
+    "from_sklearn",
     "guard_mod",
     "identify",
     "identity_mod",
     "initial_arrays",
+    "initial_linear",
+    "linear_estimator",
+    "load_forest",
     "mlp",
     "numpy_client_mod",
     "parity_mods",
+    "read_forest",
+    "save_forest",
+    "to_sklearn",
 ]

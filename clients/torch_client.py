@@ -9,21 +9,30 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flwr.app import Context
 from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
-from parity_flwr.clients.attacks.labels import attacked_labels
+from parity_flwr.clients.attacks.labels import attacked_targets
 from parity_flwr.clients.messages import partition_of
 from parity_flwr.clients.torch_model import (
     Examples,
+    Travels,
+    default_loss,
     derive_seed,
     isolated,
     load_arrays,
     model_arrays,
     score,
+    travelling,
+)
+from parity_flwr.clients.torch_state import (
+    load_local,
+    load_optimizer,
+    save_local,
+    save_optimizer,
 )
 from parity_flwr.core.wire import ROUND
 from parity_flwr.errors import ConfigError
@@ -46,8 +55,17 @@ class LocalTraining:
     """How a client trains in one round.
 
     ``steps``, if given, counts batches and replaces ``epochs``. ``loss`` is a mean over the
-    batch (default: cross-entropy); ``optimizer`` makes one from the model's parameters
-    (default: SGD at ``learning_rate``). ``threads`` belongs to the result's last bits.
+    batch (default: cross-entropy, for numbers the squared error); ``optimizer`` makes one
+    from the parameters that are trained (default: SGD at ``learning_rate``). ``threads``
+    belongs to the result's last bits.
+
+    ``travels`` says which arrays are sent: "all", "trainable" ones, or a function of the
+    name. What does not travel stays with the client, in its Context, and starts the same
+    everywhere. ``keep_optimizer`` keeps moments there too from round to round.
+
+    ``device`` is "cpu", or "auto" for a GPU where there is one; ``precision`` "float32",
+    "bfloat16" (mixed: the model itself stays in float32), or "auto" for bfloat16 on a GPU.
+    A GPU's results are not bit for bit those of another.
 
     Raises
     ------
@@ -63,6 +81,10 @@ class LocalTraining:
     loss: Loss | None = None
     optimizer: OptimizerFactory | None = None
     threads: int = 1
+    travels: Travels = "all"
+    keep_optimizer: bool = False
+    device: Literal["cpu", "auto"] = "cpu"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
 
     def __post_init__(self) -> None:
         steps = 0 if self.steps is None else self.steps
@@ -73,6 +95,14 @@ class LocalTraining:
                 raise ConfigError(
                     f"{name} needs a number from {lowest.get(name, 0)}",
                     came=repr(value),
+                    action=f"change {name}",
+                )
+        choices = {"device": ("cpu", "auto"), "precision": ("float32", "bfloat16", "auto")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(
+                    f"{name} needs one of {', '.join(allowed)}",
+                    came=repr(getattr(self, name)),
                     action=f"change {name}",
                 )
         if not 0 < self.learning_rate < float("inf"):
@@ -131,34 +161,58 @@ class TorchClient(NumPyClient):
         context: Context,
         training: LocalTraining | None = None,
     ) -> None:
-        self._train = Examples(train.x, attacked_labels(train.y, context))
+        targets: Any = attacked_targets(train.y, context, regression=train.regression)
+        self._train = Examples(train.x, targets)
         self._test = test
         self._partition = partition_of(context) or 0
         self._training = training or LocalTraining()
         with isolated(seed=derive_seed(self._training.seed)):
-            self._model = factory()
+            self._model = factory().to(self._device())
+        self._context = context
 
     def get_parameters(self, config: dict[str, Scalar]) -> list[NDArray[Any]]:
         """Return the model's arrays in the order of its state dict."""
-        return list(model_arrays(self._model).values())
+        return list(model_arrays(self._model, self._training.travels).values())
 
     def fit(
         self, parameters: list[NDArray[Any]], config: dict[str, Scalar]
     ) -> tuple[list[NDArray[Any]], int, dict[str, Scalar]]:
         """Train from these arrays; return the new ones, n_k and the mean loss on the way."""
         with self._seeded(config):
-            load_arrays(self._model, parameters)
+            self._load(parameters)
             train_loss = self._run(float(config.get(PROXIMAL_MU, 0.0)))
+        save_local(self._context, self._model, travelling(self._model, self._training.travels))
         return self.get_parameters({}), len(self._train), {"train-loss": train_loss}
 
     def evaluate(
         self, parameters: list[NDArray[Any]], config: dict[str, Scalar]
     ) -> tuple[float, int, dict[str, Scalar]]:
-        """Return loss, number of test examples and accuracy of these arrays."""
+        """Return loss, number of test examples and accuracy, or R^2, of these arrays."""
         with self._seeded(config):
-            load_arrays(self._model, parameters)
+            self._load(parameters)
             loss, accuracy = score(self._model, self._test, loss=self._training.loss)
-        return loss, len(self._test), {"accuracy": accuracy}
+        name = "r2" if self._test.regression else "accuracy"
+        return loss, len(self._test), {name: accuracy}
+
+    def _load(self, parameters: list[NDArray[Any]]) -> None:
+        load_local(self._context, self._model)
+        load_arrays(self._model, parameters, self._training.travels)
+
+    def _device(self) -> str:
+        import torch
+
+        gpu = self._training.device == "auto" and torch.cuda.is_available()
+        return "cuda" if gpu else "cpu"
+
+    def _casting(self) -> AbstractContextManager[Any]:
+        """Return the context in which mixed precision is on, if it is to be."""
+        import torch
+
+        device = self._device()
+        mixed = self._training.precision == "bfloat16" or (
+            self._training.precision == "auto" and device == "cuda"
+        )
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=mixed)
 
     def _seeded(self, config: dict[str, Scalar]) -> AbstractContextManager[None]:
         seed = derive_seed(self._training.seed, int(config.get(ROUND, 0)), self._partition)
@@ -168,26 +222,37 @@ class TorchClient(NumPyClient):
         """Run all batches and return the mean loss over their examples."""
         import torch
 
-        x, y = torch.tensor(self._train.x), torch.tensor(self._train.y)
-        criterion = self._training.loss or torch.nn.functional.cross_entropy
+        device = self._device()
+        x = torch.tensor(self._train.x, device=device)
+        y = torch.tensor(self._train.y, device=device)
+        criterion = self._training.loss or default_loss(self._train)
         optimizer = self._optimizer()
         start = [parameter.detach().clone() for parameter in self._model.parameters()]
         total, seen = 0.0, 0
         self._model.train()
         for batch in self._batches():
             optimizer.zero_grad()
-            loss = criterion(self._model(x[batch]), y[batch])
+            with self._casting():
+                loss = criterion(self._model(x[batch]), y[batch])
             total, seen = total + loss.item() * len(batch), seen + len(batch)
             (loss + self._pull(start, proximal)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+        if self._training.keep_optimizer:
+            save_optimizer(self._context, optimizer)
         return total / max(seen, 1)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         import torch
 
-        if self._training.optimizer is not None:
-            return self._training.optimizer(self._model.parameters())
-        return torch.optim.SGD(self._model.parameters(), lr=self._training.learning_rate)
+        trained = [each for each in self._model.parameters() if each.requires_grad]
+        optimizer = (
+            torch.optim.SGD(trained, lr=self._training.learning_rate)
+            if self._training.optimizer is None
+            else self._training.optimizer(trained)
+        )
+        if self._training.keep_optimizer:
+            load_optimizer(self._context, optimizer)
+        return optimizer
 
     def _pull(self, start: list[torch.Tensor], mu: float) -> torch.Tensor | float:
         """Return FedProx's (mu / 2) * |w - w_start|^2 (Li et al. 2020, Eq. 2)."""

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     ModelFactory = Callable[[], nn.Module]
     Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
+Travels = Literal["all", "trainable"] | Callable[[str], bool]
+"""Which of a model's arrays are sent: all, those that are trained, or those named so."""
+
 _EVALUATION_BATCH = 1024
 
 
@@ -32,8 +35,8 @@ class Examples:
     ----------
     x : ndarray of shape (n, ...), float32
         The inputs.
-    y : ndarray of shape (n,), int64
-        The classes, from 0.
+    y : ndarray of shape (n,), int64 or float32
+        The classes, from 0; or numbers, and then it is regression on one output.
 
     Raises
     ------
@@ -42,7 +45,7 @@ class Examples:
     """
 
     x: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[np.int64] | NDArray[np.float32]
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -55,6 +58,11 @@ class Examples:
     def __len__(self) -> int:
         """Return n."""
         return len(self.y)
+
+    @property
+    def regression(self) -> bool:
+        """Whether y holds numbers, not classes."""
+        return self.y.dtype.kind == "f"
 
 
 def require_torch() -> None:
@@ -118,20 +126,95 @@ def mlp(inputs: int, *, hidden: Sequence[int] = (32,), classes: int = 10) -> Mod
     return build
 
 
-def initial_arrays(factory: ModelFactory, *, seed: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a new model, by name, in the order of its state dict."""
+def cnn(
+    shape: tuple[int, int, int],
+    *,
+    channels: Sequence[int] = (16, 32),
+    classes: int = 10,
+    batch_norm: bool = True,
+) -> ModelFactory:
+    """Return a factory of small convolutional networks.
+
+    For each entry of ``channels`` a 3 x 3 convolution, batch normalisation if asked for,
+    ReLU, and a maximum over 2 x 2; then one linear layer.
+
+    Parameters
+    ----------
+    shape : (channels, height, width)
+        Of one input.
+    channels : sequence of int
+        Width of each convolution.
+    classes : int
+        Outputs.
+    batch_norm : bool
+        Whether to normalise; off for differential privacy, which it breaks.
+
+    Examples
+    --------
+    >>> arrays = initial_arrays(cnn((1, 8, 8), channels=(4,), classes=3), seed=0)
+    >>> arrays["1.num_batches_tracked"].dtype, [*arrays.values()][-2].shape
+    (dtype('int64'), (3, 64))
+    """
+
+    def build() -> nn.Module:
+        from torch import nn
+
+        depth, height, width = shape
+        layers: list[nn.Module] = []
+        for wide in channels:
+            layers.append(nn.Conv2d(depth, wide, 3, padding=1, bias=not batch_norm))
+            layers += [nn.BatchNorm2d(wide)] if batch_norm else []
+            layers += [nn.ReLU(), nn.MaxPool2d(2)]
+            depth, height, width = wide, height // 2, width // 2
+        layers += [nn.Flatten(), nn.Linear(depth * height * width, classes)]
+        return nn.Sequential(*layers)
+
+    return build
+
+
+def initial_arrays(
+    factory: ModelFactory, *, seed: int, travels: Travels = "all"
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a new model that travel, by name, in the state dict's order."""
     with isolated(seed=derive_seed(seed)):
-        return model_arrays(factory())
+        return model_arrays(factory(), travels)
 
 
-def model_arrays(model: nn.Module) -> dict[str, NDArray[Any]]:
-    """Return copies of the model's arrays, by name, in the order of its state dict."""
+def travelling(model: nn.Module, travels: Travels = "all") -> list[str]:
+    """Return the names of the arrays that travel, in the order of the state dict.
+
+    "trainable" are the parameters with a gradient: of a frozen model with adapters (LoRA)
+    the adapters, without batch norm's running statistics.
+
+    Raises
+    ------
+    ConfigError
+        If none do.
+    """
+    names = list(model.state_dict())
+    if travels == "trainable":
+        trained = {name for name, each in model.named_parameters() if each.requires_grad}
+        names = [name for name in names if name in trained]
+    elif callable(travels):
+        names = [name for name in names if travels(name)]
+    if not names:
+        raise ConfigError(
+            "a model needs an array that travels", came="none", action="change `travels`"
+        )
+    return names
+
+
+def model_arrays(model: nn.Module, travels: Travels = "all") -> dict[str, NDArray[Any]]:
+    """Return copies of the arrays that travel, by name, in the order of the state dict."""
     state = model.state_dict()
-    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
+    names = travelling(model, travels)
+    return {name: state[name].detach().cpu().numpy().copy() for name in names}
 
 
-def load_arrays(model: nn.Module, arrays: Sequence[NDArray[Any]]) -> None:
-    """Copy arrays into the model, in the order of its state dict.
+def load_arrays(
+    model: nn.Module, arrays: Sequence[NDArray[Any]], travels: Travels = "all"
+) -> None:
+    """Copy arrays into the model, in the order of :func:`travelling`.
 
     Raises
     ------
@@ -140,8 +223,9 @@ def load_arrays(model: nn.Module, arrays: Sequence[NDArray[Any]]) -> None:
     """
     import torch
 
+    names = travelling(model, travels)
     state = model.state_dict()
-    wanted = [tuple(tensor.shape) for tensor in state.values()]
+    wanted = [tuple(state[name].shape) for name in names]
     came = [np.shape(array) for array in arrays]
     if came != wanted:
         raise ConfigError(
@@ -149,8 +233,9 @@ def load_arrays(model: nn.Module, arrays: Sequence[NDArray[Any]]) -> None:
             came=f"{came}",
             action="use the same model on server and clients",
         )
-    tensors = (torch.tensor(array) for array in arrays)  # a copy: numpy's may be read-only
-    model.load_state_dict(dict(zip(state, tensors, strict=True)))
+    with torch.no_grad():
+        for name, array in zip(names, arrays, strict=True):
+            state[name].copy_(torch.tensor(array))  # by value: numpy's may be read-only
 
 
 def evaluate_arrays(
@@ -169,18 +254,41 @@ def evaluate_arrays(
 def score(
     model: nn.Module, examples: Examples, *, loss: Loss | None = None
 ) -> tuple[float, float]:
-    """Return mean loss and accuracy of a classifier; zeros without examples."""
+    """Return mean loss and accuracy of a classifier, or R^2; zeros without examples.
+
+    R^2 of one value alone, which does not vary, is 0.
+    """
     import torch
 
-    criterion = loss or torch.nn.functional.cross_entropy
-    total, correct = 0.0, 0
+    criterion = loss or default_loss(examples)
+    device = next((each.device for each in model.parameters()), torch.device("cpu"))
+    total, right = 0.0, 0.0
     model.eval()
     with torch.no_grad():
         for start in range(0, len(examples), _EVALUATION_BATCH):
-            x = torch.tensor(examples.x[start : start + _EVALUATION_BATCH])
-            y = torch.tensor(examples.y[start : start + _EVALUATION_BATCH])
+            x = torch.tensor(examples.x[start : start + _EVALUATION_BATCH], device=device)
+            y = torch.tensor(examples.y[start : start + _EVALUATION_BATCH], device=device)
             output = model(x)
             total += float(criterion(output, y)) * len(y)
-            correct += int((output.argmax(dim=1) == y).sum())
+            if examples.regression:
+                right += float(((output[:, 0] - y) ** 2).sum())
+            else:
+                right += int((output.argmax(dim=1) == y).sum())
     count = max(len(examples), 1)
-    return total / count, correct / count
+    if not examples.regression:
+        return total / count, right / count
+    spread = float(np.var(examples.y)) if len(examples) else 0.0
+    return total / count, 1 - right / count / spread if spread > 0 else 0.0
+
+
+def default_loss(examples: Examples) -> Loss:
+    """Return the cross-entropy, or for numbers the mean squared error of one output."""
+    import torch
+
+    if not examples.regression:
+        return torch.nn.functional.cross_entropy
+
+    def squared(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.mse_loss(output[:, 0], y)
+
+    return squared

@@ -5,7 +5,8 @@
 ``ReputationConsensus(inner)`` gives validators drawn from the clients the last word.
 ``RobustDownweighting(inner)`` is P-5 and P-6 alone, ``Guarded(inner)`` the gate alone, and
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
-the literature are there by name.
+the literature are there by name. ``ForestBagging`` is the same trust over random forests,
+``LeastSquares`` over the statistics of a linear regression.
 """
 
 from parity_flwr.core.modes import Mode, trust_config
@@ -13,10 +14,13 @@ from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
 from parity_flwr.strategies.facts import ScoreFunction
+from parity_flwr.strategies.forest_bagging import ForestBagging
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.guarded import Guarded, Setup
 from parity_flwr.strategies.identity import IdentitySource, NodeKeyIdentity, PartitionIdentity
+from parity_flwr.strategies.least_squares import LeastSquares
 from parity_flwr.strategies.options import Options
+from parity_flwr.strategies.pooled import PooledStatistics
 from parity_flwr.strategies.ready import (
     Bulyan,
     CentredClipping,
@@ -36,6 +40,7 @@ from parity_flwr.strategies.ruled import RootUpdate, RuleStrategy
 from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.secure_aggregation import SecureAggregation
 from parity_flwr.strategies.secure_config import SecureSetup
+from parity_flwr.strategies.tree_union import TreeUnion
 
 __all__ = [
     "AUTOMATIC",
@@ -43,11 +48,13 @@ __all__ = [
     "CentredClipping",
     "CoordinateMedian",
     "FLTrust",
+    "ForestBagging",
     "Gate",
     "GeometricMedian",
     "Guarded",
     "IdentitySource",
     "Krum",
+    "LeastSquares",
     "Mode",
     "MultiKrum",
     "NearestNeighbourMixing",
@@ -56,6 +63,7 @@ __all__ = [
     "Options",
     "PartitionIdentity",
     "Passed",
+    "PooledStatistics",
     "Refused",
     "Reputation",
     "ReputationConsensus",
@@ -69,6 +77,7 @@ __all__ = [
     "SecureAggregation",
     "SecureSetup",
     "Setup",
+    "TreeUnion",
     "TrimmedMean",
     "trust_config",
 ]

@@ -30,6 +30,11 @@ class Attack(ABC):
         """What a data attack adds to the node's configuration while it trains."""
         return {}
 
+    @property
+    def on_data(self) -> bool:
+        """Whether what training on bad data gave is sent as it is, whatever its shape."""
+        return False
+
     def strikes(self, server_round: int) -> bool:
         """Say whether the attacker attacks in this round; otherwise it is honest."""
         return True

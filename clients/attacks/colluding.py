@@ -163,6 +163,11 @@ class OnOff(Attack):
         """See :attr:`Attack.node_config`."""
         return self.inner.node_config
 
+    @property
+    def on_data(self) -> bool:
+        """See :attr:`Attack.on_data`."""
+        return self.inner.on_data
+
     def strikes(self, server_round: int) -> bool:
         """See :meth:`Attack.strikes`."""
         since = server_round - self.start

@@ -32,3 +32,20 @@ def attacked_labels(labels: NDArray[np.int64], context: Context) -> NDArray[np.i
     """
     classes = context.node_config.get(FLIP_LABELS)
     return labels if classes is None else int(classes) - 1 - labels
+
+
+def attacked_targets(
+    y: NDArray[np.int64] | NDArray[np.float64], context: Context, *, regression: bool
+) -> NDArray[np.int64] | NDArray[np.float64]:
+    """Return the labels, or for regression numbers mirrored between their extremes.
+
+    Examples
+    --------
+    >>> from flwr.app import RecordDict
+    >>> context = Context(1, 1, {"parity-flip-labels": 2}, RecordDict(), {})
+    >>> attacked_targets(np.array([1.0, 2.0, 5.0]), context, regression=True)
+    array([5., 4., 1.])
+    """
+    if not regression:
+        return attacked_labels(np.asarray(y, np.int64), context)
+    return y.min() + y.max() - y if FLIP_LABELS in context.node_config and len(y) else y

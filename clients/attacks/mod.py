@@ -93,7 +93,7 @@ class AttackMod:
         # Friends first: after its own training a client may have changed the message.
         colluders, honest = self._friends(attack, message, context, call_next)
         reply = call_next(message, with_node_config(context, attack.node_config))
-        if reply.has_error():
+        if reply.has_error() or attack.on_data:
             return reply
         returned = arrays_of(reply)
         update = attack.craft(

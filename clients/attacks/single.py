@@ -115,6 +115,11 @@ class LabelFlip(Attack):
         """See :attr:`Attack.node_config`."""
         return {FLIP_LABELS: self.classes}
 
+    @property
+    def on_data(self) -> bool:
+        """See :attr:`Attack.on_data`."""
+        return True
+
     def craft(
         self,
         own: Update,

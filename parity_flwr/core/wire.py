@@ -31,6 +31,12 @@ BASE_RECORD: Final = "parity-base"
 VOTE: Final = "vote"
 LOSS_RISES: Final = "loss-rises"
 
+TREE_SCORES: Final = "parity-tree-scores"
+"""Configuration key of an evaluation that asks for each tree's loss: how many trees."""
+
+TREE_LOSSES: Final = "tree-losses"
+"""Metric of the answer: the losses as bytes, little-endian float32 in the trees' order."""
+
 
 SECAGG_RECORD: Final = "parity-secagg"
 """The ConfigRecord of a stage of secure aggregation, in messages and replies."""

@@ -1,0 +1,111 @@
+"""The column that is to be predicted: whether it holds classes or a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.app.tabular.reading import Numbers, RawTable, Texts, bad
+
+_FEW = 20  # as many whole numbers at most are taken for classes
+_MOST_CLASSES = 100
+
+
+class Task(StrEnum):
+    """What is predicted."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is to be predicted, for the rows where it is known.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Indices of the classes (int64), or numbers (float64).
+    classes : tuple of str or int or float
+        In ascending order; empty for regression.
+    """
+
+    y: NDArray[Any]
+    classes: tuple[Any, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """Return what is predicted."""
+        return Task.CLASSIFICATION if self.classes else Task.REGRESSION
+
+
+def split_target(
+    path: Path, table: RawTable, name: str, *, task: Task | None = None
+) -> tuple[RawTable, Target]:
+    """Return the features and the target of the rows whose target is known.
+
+    Texts, two different numbers, and up to 20 different whole numbers are classes; other
+    numbers are regression, unless ``task`` says otherwise.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, it has one class or value only, too many classes, or
+        texts where numbers are needed; or if there is nothing to predict it from.
+    """
+    if name not in table.columns:
+        shown = ", ".join(list(table.columns)[:8])
+        raise bad(path, f"the target column {name!r}", f"{shown}, ...", "check --target")
+    column = table.columns[name]
+    known = _is_known(column)
+    features = table.without(name).rows(known) if len(table.columns) > 1 else None
+    if features is None:
+        raise bad(path, "a column besides the target", "none", "give a file with features")
+    return features, _target(path, name, column[known], task)
+
+
+def _is_known(column: Numbers | Texts) -> NDArray[np.bool_]:
+    if column.dtype == object:
+        return np.array([each is not None for each in column], bool)
+    return ~np.isnan(column.astype(np.float64))
+
+
+def _target(path: Path, name: str, column: NDArray[Any], task: Task | None) -> Target:
+    values = sorted(set(column.tolist()))
+    if len(values) < 2:
+        raise bad(
+            path,
+            f"two different values in the target {name!r}",
+            f"only {values[0]!r}" if values else "none",
+            "choose another --target",
+        )
+    if (task or _inferred(column, values)) is Task.REGRESSION:
+        if column.dtype == object:
+            raise bad(path, f"numbers in the target {name!r}", "texts", "use classification")
+        return Target(column.astype(np.float64))
+    if len(values) > _MOST_CLASSES:
+        raise bad(
+            path,
+            f"at most {_MOST_CLASSES} classes in the target {name!r}",
+            str(len(values)),
+            "use --task regression, or another --target",
+        )
+    places = {value: k for k, value in enumerate(values)}
+    y = np.array([places[each] for each in column.tolist()], np.int64)
+    return Target(y, tuple(_plain(value) for value in values))
+
+
+def _inferred(column: NDArray[Any], values: list[Any]) -> Task:
+    whole = column.dtype == object or all(float(value).is_integer() for value in values)
+    few = len(values) <= _FEW and len(values) <= max(2, len(column) // 10)
+    classes = column.dtype == object or len(values) == 2 or (whole and few)
+    return Task.CLASSIFICATION if classes else Task.REGRESSION
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
