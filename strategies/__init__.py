@@ -5,12 +5,13 @@
 ``ReputationConsensus(inner)`` gives validators drawn from the clients the last word.
 ``RobustDownweighting(inner)`` is P-5 and P-6 alone, ``Guarded(inner)`` the gate alone, and
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
-the literature are there by name.
+the literature are there by name. ``DPFedAvg`` averages under central differential privacy.
 """
 
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
+from parity_flwr.strategies.dp_fedavg import DPFedAvg
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.guarded import Guarded, Setup
@@ -38,6 +39,7 @@ __all__ = [
     "Bulyan",
     "CentredClipping",
     "CoordinateMedian",
+    "DPFedAvg",
     "FLTrust",
     "Gate",
     "GeometricMedian",

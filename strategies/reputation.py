@@ -36,7 +36,7 @@ from parity_flwr.strategies.facts import (
 )
 from parity_flwr.strategies.gate import Gate
 from parity_flwr.strategies.identity import IdentitySource, Roster
-from parity_flwr.strategies.inner import pin, setting
+from parity_flwr.strategies.inner import pin, refuse_central_privacy, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
@@ -113,6 +113,7 @@ class Reputation(Evaluating):
         score: ScoreFunction | None = None,
         carried: ReputationState | None = None,
     ) -> None:
+        refuse_central_privacy(inner)
         self.config = config or TrustConfig()
         self.seed = seed
         self.rule = rule or rule_for(self.config.robustness)

@@ -28,6 +28,7 @@ from parity_flwr.errors import ConfigError, MissingExtraError
 _LEAST = 0.01  # no noise multiplier is calibrated below it
 _FINE, _COARSE = 1e-4, 1e-3  # of the discretised privacy loss; errors stay on the safe side
 _HOPELESS = 1.05  # so far above the budget no finer bound helps
+_ORDERS = (*(2 + x / 8 for x in range(64)), *range(10, 65), 128, 256, 512, 1024)
 _PRECISION = 1e-4  # of a calibrated noise multiplier, relative
 
 
@@ -264,7 +265,10 @@ def _pld(releases: Sequence[Release], delta: float, interval: float) -> float:
 
 
 def _rdp(releases: Sequence[Release], delta: float) -> float:
-    accountant = _dp_accounting("rdp.rdp_privacy_accountant").RdpAccountant()
+    module = _dp_accounting("rdp.rdp_privacy_accountant")
+    # Sampled Gaussians have no stable series at orders below 2; any set of orders is valid.
+    sampled = any(each.sampling < 1 for each in releases)
+    accountant = module.RdpAccountant(_ORDERS) if sampled else module.RdpAccountant()
     events = _dp_accounting("dp_event")
     for each in releases:
         event = _event(events, each)

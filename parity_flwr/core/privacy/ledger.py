@@ -129,7 +129,7 @@ class Ledger:
         self._check(charge)
         present = self.find(charge.key)
         if present is not None:
-            _require_same(present, charge)
+            require_same(present, charge)
             return self
         if not all(self._fits(charge, client) for client in self._concerned(charge.client)):
             raise BudgetError(
@@ -211,7 +211,14 @@ def releases_of(charges: Iterable[Charge]) -> list[Release]:
     return [each.as_release() for each in charges]
 
 
-def _require_same(present: Charge, charge: Charge) -> None:
+def require_same(present: Charge, charge: Charge) -> None:
+    """Check that a charge made again is the one that was made.
+
+    Raises
+    ------
+    JournalError
+        If its noise, sampling, count, unit or relation differ.
+    """
     if present != charge:
         raise JournalError(
             f"the release {charge.key} needs the numbers it was charged with",
