@@ -1,4 +1,4 @@
-"""Flower clients: adapters, identity, signing, a torch client and the attack suite.
+"""Flower clients: adapters, identity, signing, torch, differential privacy and attacks.
 
 Examples
 --------
@@ -8,8 +8,12 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.dp_gradients import Clipping, Method
+from parity_flwr.clients.dp_model import private_model
+from parity_flwr.clients.dp_torch_client import DPTorchClient, ExamplePrivacy
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
+from parity_flwr.clients.local_dp import LocalDPMod
 from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
@@ -17,8 +21,13 @@ from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_a
 from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
+    "Clipping",
+    "DPTorchClient",
+    "ExamplePrivacy",
     "Examples",
+    "LocalDPMod",
     "LocalTraining",
+    "Method",
     "SigningMod",
     "TorchClient",
     "ValidationMod",
@@ -31,4 +40,5 @@ __all__ = [
     "mlp",
     "numpy_client_mod",
     "parity_mods",
+    "private_model",
 ]
