@@ -65,7 +65,7 @@ def client(
         test=data,
         context=context or node(0),
         privacy=promise(**changes),
-        training=training or LocalTraining(batch_size=10),
+        training=training or LocalTraining(batch_size=1000),  # all: a closed form, no wait
     )
 
 
@@ -178,9 +178,7 @@ def test_the_budget_lasts_over_rounds_although_each_makes_a_new_client() -> None
         assert (examples, metrics) == (60, {})
         assert one.ledger.spent() > before
     charge = one.ledger.charges[0]
-    release = Release(
-        noise_multiplier=charge.noise_multiplier, sampling=10 / 60, count=4 * one.steps
-    )
+    release = Release(noise_multiplier=charge.noise_multiplier, count=4 * one.steps)
     assert one.ledger.spent() == pytest.approx(spent_epsilon([release], delta=1e-3))
     assert 3.98 < one.ledger.spent() <= 4.0  # calibrated for exactly these four rounds
     with pytest.raises(BudgetError):
@@ -221,6 +219,9 @@ def test_it_learns() -> None:
     )
     arrays, _, _ = one.fit(start(), {"server-round": 1})
     assert one.evaluate(arrays, {})[2]["accuracy"] > 0.8
+    (charge,) = one.ledger.charges
+    assert (charge.sampling, charge.count) == (0.1, 40)
+    assert 7.9 < one.ledger.spent() <= 8.0
 
 
 def test_unsupported_layers_are_named_and_fixed() -> None:

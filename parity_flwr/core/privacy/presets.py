@@ -123,7 +123,8 @@ def preset(
     1.0
     """
     if level is Level.OFF:
-        given = [name for name, value in (("epsilon", epsilon), ("delta", delta)) if value]
+        numbers = {"epsilon": epsilon, "delta": delta, "clip": clip}
+        given = [name for name, value in numbers.items() if value is not None]
         if given:
             raise ConfigError(
                 f"{given[0]} needs a privacy level",
