@@ -15,7 +15,7 @@ export FLWR_DISABLE_UPDATE_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format coverage wheel bench clean
+.PHONY: help demo test check format coverage wheel bench drill clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ wheel: $(VENV)/.dev ## Build sdist and wheel, install the wheel elsewhere, test 
 bench: $(VENV)/.dev ## Time aggregation beside Flower's and byzfl's; writes bench.json
 	$(BIN)/parity bench aggregate --json $(ARGS) >bench.json
 	@cat bench.json
+
+drill: $(VENV)/.dev ## Run the long drills (tests/drill_*.py): kills, schedules, mutations
+	@for each in tests/drill_*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) build dist *.egg-info bench.json .coverage htmlcov

@@ -1,4 +1,4 @@
-"""Flower clients: adapters, identity, signing, models and the attack suite.
+"""Flower clients: models, adapters, identity, signing, differential privacy and attacks.
 
 Examples
 --------
@@ -8,6 +8,9 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.dp_gradients import Clipping, Method
+from parity_flwr.clients.dp_model import private_model
+from parity_flwr.clients.dp_torch_client import DPTorchClient, ExamplePrivacy
 from parity_flwr.clients.forest import ForestClient, ForestTraining
 from parity_flwr.clients.forest_file import load_forest, read_forest, save_forest
 from parity_flwr.clients.forest_model import from_sklearn, to_sklearn
@@ -15,6 +18,7 @@ from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
 from parity_flwr.clients.linear import LinearClient, LinearTraining, StatisticsClient
 from parity_flwr.clients.linear_model import initial_linear, linear_estimator
+from parity_flwr.clients.local_dp import LocalDPMod
 from parity_flwr.clients.secagg import SecAggMod
 from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
@@ -24,12 +28,17 @@ from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, init
 from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
+    "Clipping",
+    "DPTorchClient",
+    "ExamplePrivacy",
     "Examples",
     "ForestClient",
     "ForestTraining",
     "LinearClient",
     "LinearTraining",
+    "LocalDPMod",
     "LocalTraining",
+    "Method",
     "SecAggMod",
     "SigningMod",
     "StatisticsClient",
@@ -50,6 +59,7 @@ __all__ = [
     "mlp",
     "numpy_client_mod",
     "parity_mods",
+    "private_model",
     "read_forest",
     "save_forest",
     "to_sklearn",

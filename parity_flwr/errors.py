@@ -10,6 +10,7 @@
     └── RunError               what was under way failed                   exit code 1
         ├── JournalError       the journal is missing, corrupt or locked
         ├── CheckpointError    a checkpoint is missing or corrupt
+        ├── BudgetError        a release would exceed the privacy budget
         └── EngineError        an engine or an app could not run
 """
 
@@ -98,6 +99,10 @@ class JournalError(RunError):
 
 class CheckpointError(RunError):
     """A checkpoint is missing or corrupt."""
+
+
+class BudgetError(RunError):
+    """A release would exceed the privacy budget, so it does not happen."""
 
 
 class EngineError(RunError):

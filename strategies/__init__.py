@@ -6,13 +6,15 @@
 ``RobustDownweighting(inner)`` is P-5 and P-6 alone, ``Guarded(inner)`` the gate alone, and
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
 the literature are there by name. ``ForestBagging`` is the same trust over random forests,
-``LeastSquares`` over the statistics of a linear regression.
+``LeastSquares`` over the statistics of a linear regression. ``DPFedAvg`` averages under
+central differential privacy.
 """
 
 from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
+from parity_flwr.strategies.dp_fedavg import DPFedAvg
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.forest_bagging import ForestBagging
 from parity_flwr.strategies.gate import Gate, Passed, Refused
@@ -47,6 +49,7 @@ __all__ = [
     "Bulyan",
     "CentredClipping",
     "CoordinateMedian",
+    "DPFedAvg",
     "FLTrust",
     "ForestBagging",
     "Gate",

@@ -120,3 +120,35 @@ def _check_header(
 def write_arrays(arrays: Mapping[str, NDArray[Any]]) -> ArrayRecord:
     """Return the arrays as a Flower record, in their order."""
     return ArrayRecord({name: Array(np.asarray(value)) for name, value in arrays.items()})
+
+
+def moved(
+    base: Mapping[str, NDArray[Any]],
+    update: NDArray[np.float32],
+    counters: Mapping[str, NDArray[Any]],
+) -> dict[str, NDArray[Any]]:
+    """Return the base plus a flat update, cut into its arrays, in its dtypes.
+
+    Parameters
+    ----------
+    update : ndarray of float32, shape (d,)
+        The step of every array that is not among the counters, one after the other.
+    counters : mapping of str to ndarray
+        New values of the other arrays.
+
+    Examples
+    --------
+    >>> base = {"w": np.zeros(2), "n": np.array(3)}
+    >>> moved(base, np.ones(2, np.float32), {"n": np.array(4)})
+    {'w': array([1., 1.]), 'n': array(4)}
+    """
+    model: dict[str, NDArray[Any]] = {}
+    start = 0
+    for name, array in base.items():
+        if name in counters:
+            model[name] = counters[name]
+            continue
+        step = update[start : start + array.size].reshape(array.shape)
+        model[name] = np.asarray(array + step, array.dtype)
+        start += array.size
+    return model

@@ -91,6 +91,7 @@ class Bookkeeper:
     accepted_rounds: int = 0
     moved_rounds: int = 0  # those of them that made a new model
     evaluated: set[tuple[int, str]] = field(default_factory=set)
+    extra: Mapping[str, Any] = field(default_factory=dict)  # more of the header's config
 
     @property
     def baseline(self) -> bool:
@@ -108,7 +109,8 @@ class Bookkeeper:
     ) -> Resumption | None:
         """Open the run; return where it stopped if the journal holds rounds already.
 
-        ``names`` are the strategy's and the inner strategy's class names.
+        ``names`` are the strategy's and the inner strategy's class names; what stands in
+        ``extra`` becomes part of the header's configuration.
         """
         offered = journal.carried if journal else None
         self.state = self.carried or offered or self.state
@@ -119,7 +121,7 @@ class Bookkeeper:
         header = RunHeader(
             strategy=names[0],
             inner=names[1],
-            config=_plain(dataclasses.asdict(self.config)),
+            config=_plain({**dataclasses.asdict(self.config), **self.extra}),
             num_rounds=rounds,
             seed=self.seed,
             model_hash=initial_hash,

@@ -37,7 +37,7 @@ from parity_flwr.strategies.facts import (
 )
 from parity_flwr.strategies.gate import Gate
 from parity_flwr.strategies.identity import Roster
-from parity_flwr.strategies.inner import pin, setting
+from parity_flwr.strategies.inner import pin, refuse_central_privacy, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
@@ -88,6 +88,7 @@ class Reputation(Evaluating):
     """
 
     def __init__(self, inner: Strategy, **options: Unpack[Options]) -> None:
+        refuse_central_privacy(inner)
         self.config = chosen_config(options)
         self.seed = options.get("seed")
         self.rule = options.get("rule") or rule_for(self.config.robustness)

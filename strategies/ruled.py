@@ -9,10 +9,9 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
-from numpy.typing import NDArray
 
 from parity_flwr.core.rules import AggregationRule
-from parity_flwr.strategies.arrays import read_arrays, write_arrays
+from parity_flwr.strategies.arrays import moved, read_arrays, write_arrays
 from parity_flwr.strategies.facts import update_rows
 from parity_flwr.strategies.gate import Arrays
 from parity_flwr.strategies.guarded import Guarded, Setup
@@ -83,20 +82,7 @@ class RuleAverage(FedAvg):
             weights.append(0.0)
         update = self.rule.aggregate(update_rows(models, base), weights=np.array(weights))
         metrics = self.train_metrics_aggr_fn(contents, self.weighted_by_key)
-        return write_arrays(_moved(base, update, counters)), metrics
-
-
-def _moved(base: Arrays, update: NDArray[np.float32], counters: Arrays) -> Arrays:
-    """Return the base plus the update, cut into its arrays, with new counters."""
-    moved, start = {}, 0
-    for name, array in base.items():
-        if name in counters:
-            moved[name] = counters[name]
-            continue
-        step = update[start : start + array.size].reshape(array.shape)
-        moved[name] = np.asarray(array + step, array.dtype)
-        start += array.size
-    return moved
+        return write_arrays(moved(base, update, counters)), metrics
 
 
 class RuleStrategy(Guarded):

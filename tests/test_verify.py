@@ -14,8 +14,10 @@ from journal_records import (
 )
 from journal_tampering import execute, failures, query, rehash
 from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.schema import metadata
 from parity_flwr.app.verify import verify
+from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.errors import JournalError
 
 NAMES = {
@@ -27,6 +29,7 @@ NAMES = {
     "model files",
     "signatures",
     "sketch seed",
+    "privacy ledger",
 }
 
 
@@ -48,7 +51,7 @@ def test_a_finished_run_is_ok(run: RunFolder) -> None:
     assert verification.ok
     assert {line.name for line in verification.lines} == NAMES
     skipped = {line.name for line in verification.lines if line.ok is None}
-    assert skipped == {"signatures"}
+    assert skipped == {"signatures", "privacy ledger"}
 
 
 def test_a_run_without_rounds_is_ok_and_says_so(tmp_path: Path) -> None:
@@ -76,7 +79,13 @@ def columns() -> list[tuple[str, str]]:
     ]
 
 
+def charge(run: RunFolder) -> None:
+    """Add a charge, so that every table has a row."""
+    open_journal(run).charge(Charge(run=run.id, round=3, noise_multiplier=2.0))
+
+
 def test_every_changed_field_of_every_projection_is_named(run: RunFolder) -> None:
+    charge(run)
     for table, column in columns():
         kept = query(run, f"SELECT rowid, {column} FROM {table} LIMIT 1")[0]
         changed = 98765 if isinstance(kept[1], (int, float)) else "changed"
@@ -88,10 +97,11 @@ def test_every_changed_field_of_every_projection_is_named(run: RunFolder) -> Non
     assert verify(run).ok
 
 
-@pytest.mark.parametrize("table", ["rounds", "replies", "metrics", "actions"])
+@pytest.mark.parametrize("table", ["rounds", "replies", "metrics", "actions", "charges"])
 def test_a_lost_or_invented_row_is_named(run: RunFolder, table: str) -> None:
+    charge(run)
     execute(run, f"CREATE TABLE kept AS SELECT * FROM {table} LIMIT 1")
-    key = "sequence" if table in {"metrics", "actions"} else "round"
+    key = "sequence" if table in {"metrics", "actions", "charges"} else "round"
     where = f"{key} = (SELECT {key} FROM kept)"
     execute(run, f"DELETE FROM {table} WHERE {where}")
     assert table in failures(verify(run))["projections"]

@@ -19,6 +19,7 @@ from parity_flwr.app.verify_chain import ActionCheck, ChainCheck, OrderCheck, Se
 from parity_flwr.app.verify_checks import Check, Line
 from parity_flwr.app.verify_decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verify_files import FilesCheck
+from parity_flwr.app.verify_privacy import LedgerCheck
 from parity_flwr.app.verify_rows import RowsCheck
 from parity_flwr.errors import JournalError
 
@@ -61,6 +62,7 @@ def verify(run: RunFolder, *, updates: Path | None = None) -> Verification:
             FilesCheck(run),
             SignatureCheck(journal.run_id),
             SeedCheck(),
+            LedgerCheck(),
         ]
         if updates is not None:
             # It brings Flower along, which the other checks do not need.

@@ -10,6 +10,7 @@ from parity_flwr.app.journal.chain import Entry, Record
 from parity_flwr.app.verify_checks import Findings, Line
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.privacy.rounds import PRIVACY, decide_private, is_private
 from parity_flwr.core.records import (
     BallotFacts,
     ReplyFacts,
@@ -36,6 +37,7 @@ class DecisionCheck:
         self._config: TrustConfig | None = None
         self._state: ReputationState | None = None
         self._rounds = 0
+        self._private = False
 
     def see(self, entry: Entry, record: Record) -> None:
         """Look at the next entry."""
@@ -51,6 +53,7 @@ class DecisionCheck:
             self._config = trust_config(header)
         except ParityError as error:
             self._findings.require(False, f"entry {entry.sequence}: {error}")
+        self._private = is_private(header.config)
         if not self._rounds:
             self._state = header.initial_state
 
@@ -59,7 +62,8 @@ class DecisionCheck:
         if self._config is None or self._state is None:
             return "no header with a configuration stands before it"
         try:
-            state, decision = decide(self._state, record.facts, self._config)
+            redo = decide_private if self._private else decide
+            state, decision = redo(self._state, record.facts, self._config)
         except (ParityError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             return f"the facts cannot be decided: {error}"[:200]
         again = {"decision": decision, "state": state}
@@ -147,7 +151,8 @@ def trust_config(header: RunHeader) -> TrustConfig:
     JournalError
         A field is missing, unknown, of another type or out of range.
     """
-    return loads(dumps(header.config), TrustConfig)
+    trust = {name: each for name, each in header.config.items() if name != PRIVACY}
+    return loads(dumps(trust), TrustConfig)
 
 
 def _first_difference(recorded: dict[str, object], again: dict[str, object]) -> str:

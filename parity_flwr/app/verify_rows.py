@@ -13,7 +13,7 @@ from parity_flwr.app.journal.projections import Row, Rows, project, storable
 from parity_flwr.app.verify_checks import Findings, Line
 from parity_flwr.core.records import RoundRecord, RunHeader
 
-_TABLES = (schema.rounds, schema.replies, schema.metrics, schema.actions)
+_TABLES = (schema.rounds, schema.replies, schema.metrics, schema.actions, schema.charges)
 
 
 class RowsCheck:

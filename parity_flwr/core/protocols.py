@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.core.records import (
     Action,
     Checkpoint,
@@ -66,6 +67,19 @@ class Journal(Protocol):
 
     def finish(self, status: str, reason: str = "", *, sketch_seed: bytes = b"") -> None:
         """Close the run as "completed" or "failed", and reveal the sketches' seed."""
+        ...
+
+
+@runtime_checkable
+class ChargeStore(Protocol):
+    """A journal that keeps the charges against a privacy budget."""
+
+    def charges(self) -> tuple[Charge, ...]:
+        """Return every charge of the run, in the order they were made."""
+        ...
+
+    def charge(self, charge: Charge) -> None:
+        """Write a charge, durably and once, before what it pays for is released."""
         ...
 
 

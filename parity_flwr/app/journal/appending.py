@@ -8,11 +8,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, text, update
 
-from parity_flwr.app.journal.chain import Ending, Record, genesis, kind_of, link
+from parity_flwr.app.journal.chain import (
+    Ending,
+    Record,
+    genesis,
+    kind_of,
+    link,
+    parse_row,
+)
 from parity_flwr.app.journal.projections import project, storable
-from parity_flwr.app.journal.reading import JournalReader
-from parity_flwr.app.journal.schema import actions, entries, runs
+from parity_flwr.app.journal.reading import JournalReader, same_entry
+from parity_flwr.app.journal.schema import actions, charges, entries, runs
 from parity_flwr.core.canonical import dumps
+from parity_flwr.core.privacy.ledger import Charge, require_same
 from parity_flwr.core.records import Action, RoundRecord, RunHeader
 
 
@@ -28,6 +36,40 @@ class JournalWriter(JournalReader):
         values = {"run_id": self.run_id, "head": genesis(self.run_id)}
         with self.database.writing() as connection:
             connection.execute(statement, values)
+
+    def charge(self, charge: Charge) -> None:
+        """Write a charge before its release, once: a key that is there is not written again.
+
+        Raises
+        ------
+        JournalError
+            The key is there with other numbers, or the journal cannot be used.
+        """
+        with self.database.writing() as connection:
+            self._lock(connection)
+            present = self._charged(connection, charge)
+            if present is None:
+                self._append(connection, charge)
+            else:
+                require_same(present, charge)
+
+    def _charged(self, connection: Connection, charge: Charge) -> Charge | None:
+        chosen = (
+            select(entries)
+            .join(charges, same_entry(charges))
+            .where(
+                entries.c.run_id == self.run_id,
+                charges.c.round == charge.round,
+                charges.c.client == storable(charge.client),
+                charges.c.mechanism == charge.mechanism.value,
+                charges.c.release == charge.release,
+            )
+        )
+        for row in connection.execute(chosen):
+            found = parse_row(row).record
+            if isinstance(found, Charge) and found.key == charge.key:
+                return found
+        return None
 
     def _write(self, record: Record) -> int:
         """Append one entry with all its rows; return its sequence."""

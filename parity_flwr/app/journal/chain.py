@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity_flwr.core.canonical import chain_hash, loads
+from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.core.records import Action, EvaluationRecord, RoundRecord, RunHeader
 from parity_flwr.errors import JournalError
 
@@ -20,13 +21,14 @@ class Ending:
     sketch_seed: str = ""  # hex
 
 
-Record = RunHeader | RoundRecord | EvaluationRecord | Action | Ending
+Record = RunHeader | RoundRecord | EvaluationRecord | Action | Charge | Ending
 
 _KINDS: dict[str, type[Record]] = {
     "header": RunHeader,
     "round": RoundRecord,
     "evaluation": EvaluationRecord,
     "action": Action,
+    "charge": Charge,
     "end": Ending,
 }
 

@@ -13,6 +13,7 @@ from sqlalchemy import Table
 
 from parity_flwr.app.journal import schema
 from parity_flwr.app.journal.chain import Record
+from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.core.records import (
     Action,
     EvaluationRecord,
@@ -39,6 +40,8 @@ def project(run_id: str, sequence: int, record: Record) -> Rows:
         }
     elif isinstance(record, Action):
         rows = {schema.actions: [_action_row(sequence, record)]}
+    elif isinstance(record, Charge):
+        rows = {schema.charges: [_charge_row(sequence, record)]}
     else:
         rows = {}
     return {table: [{"run_id": run_id, **row} for row in each] for table, each in rows.items()}
@@ -139,4 +142,19 @@ def _action_row(sequence: int, action: Action) -> Row:
         "identity": storable(action.identity),
         "reason": storable(action.reason),
         "applied_round": None,
+    }
+
+
+def _charge_row(sequence: int, charge: Charge) -> Row:
+    return {
+        "sequence": sequence,
+        "round": charge.round,
+        "client": storable(charge.client),
+        "mechanism": charge.mechanism.value,
+        "release": charge.release,
+        "noise_multiplier": charge.noise_multiplier,
+        "sampling": charge.sampling,
+        "count": charge.count,
+        "unit": charge.unit.value,
+        "relation": charge.relation.value,
     }

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, fun
 from parity_flwr.app.journal.chain import Ending, Entry, Record, parse_row, unreadable
 from parity_flwr.app.journal.database import Database
 from parity_flwr.app.journal.schema import actions, entries, rounds, runs
+from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.core.records import Action, EvaluationRecord, RoundRecord, RunHeader
 from parity_flwr.errors import JournalError
 
@@ -84,7 +85,7 @@ class JournalReader:
         """Return the committed rounds above ``after``, in order."""
         chosen = (
             select(entries)
-            .join(rounds, _same_entry(rounds))
+            .join(rounds, same_entry(rounds))
             .where(entries.c.run_id == self.run_id, rounds.c.round > after)
             .order_by(rounds.c.round)
         )
@@ -108,13 +109,17 @@ class JournalReader:
         """Return the bans and pardons that no committed round has applied yet, in order."""
         chosen = (
             select(entries)
-            .join(actions, _same_entry(actions))
+            .join(actions, same_entry(actions))
             .where(entries.c.run_id == self.run_id, actions.c.applied_round.is_(None))
             .order_by(entries.c.sequence)
         )
         with self.reading() as connection:
             found = [parse_row(row) for row in connection.execute(chosen)]
         return tuple(_expect(Action, entry) for entry in found)
+
+    def charges(self) -> tuple[Charge, ...]:
+        """Return every charge against the privacy budget, in the order they were made."""
+        return tuple(self._all(Charge, "charge"))
 
     def status(self) -> RunStatus:
         """Return where the run stands.
@@ -195,7 +200,8 @@ class JournalReader:
         return _expect(cls, found[0]) if found else None
 
 
-def _same_entry(table: Table) -> ColumnElement[bool]:
+def same_entry(table: Table) -> ColumnElement[bool]:
+    """Return the condition that a row of a table belongs to a row of ``entries``."""
     return and_(entries.c.run_id == table.c.run_id, entries.c.sequence == table.c.sequence)
 
 

@@ -46,7 +46,7 @@ entries = Table(
     metadata,
     _run_id(),
     _key("sequence"),  # 1, 2, 3, ...
-    _text("kind"),  # header, round, evaluation, action or end
+    _text("kind"),  # header, round, evaluation, action, charge or end
     _text("body"),  # canonical JSON, ASCII
     _text("previous_hash"),
     _text("hash"),  # SHA-256 over previous_hash, kind and body, hex
@@ -121,4 +121,20 @@ actions = Table(
     _text("identity"),
     _text("reason"),
     _integer("applied_round", optional=True),  # empty until a round has applied it
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    _run_id(),
+    _key("sequence"),
+    _integer("round"),
+    _text("client"),  # an identity, or * for everyone
+    _text("mechanism"),
+    _integer("release"),
+    _number("noise_multiplier"),
+    _number("sampling"),
+    _integer("count"),
+    _text("unit"),
+    _text("relation"),
 )

@@ -1,0 +1,329 @@
+"""DP-FedAvg: federated averaging with central differential privacy for each client."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from logging import INFO, WARNING
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.common import log
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg, Result, Strategy
+
+from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.distances import norms
+from parity_flwr.core.encoding import model_hash
+from parity_flwr.core.privacy.central import CentralPrivacy, release
+from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check_combination
+from parity_flwr.core.privacy.ledger import Ledger
+from parity_flwr.core.privacy.rounds import PRIVACY, decide_private
+from parity_flwr.core.privacy.stream import RandomStream
+from parity_flwr.core.protocols import ChargeStore, Journal
+from parity_flwr.core.records import Resumption, RoundFacts, RoundRecord, Verdict
+from parity_flwr.core.rounds import apply_actions
+from parity_flwr.core.rows import MatrixRows
+from parity_flwr.errors import ConfigError
+from parity_flwr.strategies.arrays import moved
+from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper
+from parity_flwr.strategies.evaluating import Evaluating
+from parity_flwr.strategies.exchange import Exchange, ask, name_round
+from parity_flwr.strategies.facts import update_rows
+from parity_flwr.strategies.gate import Arrays, Gate
+from parity_flwr.strategies.identity import IdentitySource, Roster
+from parity_flwr.strategies.inner import pin
+from parity_flwr.strategies.inner_state import save_state
+from parity_flwr.strategies.noisy_reply import noisy_reply
+from parity_flwr.strategies.resumable import EvaluateFunction, Resumable
+from parity_flwr.strategies.sampling import Sampling
+from parity_flwr.strategies.settlement import Outcome, aggregate_copies
+
+_CLIP = "clip"  # the adaptive bound, in the checkpoint
+
+
+class DPFedAvg(Evaluating):
+    """Federated averaging whose models reveal little about any one client.
+
+    Each reply passes the gate, its update is clipped, the sum gets Gaussian noise from a
+    cryptographic stream, and the divisor is a constant. The round is charged to a ledger
+    before the noise is drawn, and its model leaves only after it is in the journal; so a
+    crash neither forgets nor doubles a charge, and after one the stored noisy model is sent
+    again. The run ends before the budget would be exceeded.
+
+    Replies weigh the same, whatever they claim; integer arrays stay as they are; client
+    metrics and evaluation on clients are off, since they come from the data without noise.
+    The server sees every update: it is trusted, its journal names no client.
+
+    Parameters
+    ----------
+    privacy : CentralPrivacy
+        What is promised: epsilon, delta, clip, clients, rounds, sampling.
+    inner : Strategy, optional
+        What becomes of the noisy average: ``FedAvg`` by default, or a server optimiser.
+        It sees nothing else, so that any strategy is safe.
+    config : TrustConfig, optional
+        Its ``gate`` is used.
+    sampling : Sampling, optional
+        Its ``min_available_nodes`` and ``node_timeout_s``; who takes part is
+        ``privacy.sampling``'s.
+    journal : Journal or None
+        Where rounds and charges are written; None for nowhere.
+    identity : IdentitySource, optional
+        How nodes become identities (for bans, and one reply per identity).
+    noise_seed : bytes, optional
+        For tests only: whoever knows it can subtract the noise.
+
+    Raises
+    ------
+    ConfigError
+        If the sampling asks for a fraction, or for evaluation on clients.
+
+    Examples
+    --------
+    >>> privacy = CentralPrivacy(epsilon=8.0, delta=1e-5, clip=1.0, clients=100, rounds=20)
+    >>> strategy = DPFedAvg(privacy, journal=None)
+    >>> round(strategy.multiplier, 2)
+    2.68
+    """
+
+    def __init__(
+        self,
+        privacy: CentralPrivacy,
+        *,
+        inner: Strategy | None = None,
+        config: TrustConfig | None = None,
+        sampling: Sampling | None = None,
+        journal: Journal | Automatic | None = AUTOMATIC,
+        identity: IdentitySource | None = None,
+        noise_seed: bytes | None = None,
+    ) -> None:
+        inner = inner or FedAvg()
+        sampling = sampling or Sampling(min_train_nodes=0, fraction_evaluate=0.0)
+        _check_sampling(sampling)
+        if isinstance(inner, Resumable):
+            check_combination(Combination(dp=NoisePlace.CENTRAL, reputation=True))
+        self.privacy = privacy
+        self.multiplier = privacy.multiplier()
+        self.ledger = Ledger(budget=privacy.budget)
+        self.config = config or TrustConfig()
+        seed = noise_seed or secrets.token_bytes(32)
+        self._noise = RandomStream(seed, label="noise")
+        self._lots = RandomStream(seed, label="participation")
+        self._exchange: Exchange | None = None
+        book = Bookkeeper(self.config, extra={PRIVACY: privacy.plain(self.multiplier)})
+        super().__init__(
+            book, inner=pin(inner), journal=journal, sampling=sampling, roster=Roster(identity)
+        )
+
+    def summary(self) -> None:
+        """Log the configuration."""
+        log(INFO, "\t├──> DPFedAvg around %s:", type(self._inner).__name__)
+        log(INFO, "\t│\t└── %s, noise multiplier %.4g", self.privacy, self.multiplier)
+        self._inner.summary()
+
+    def begin(
+        self, arrays: ArrayRecord, grid: Grid, *, num_rounds: int = 0
+    ) -> Resumption | None:
+        """Open the journal and read the charges that stand in it."""
+        resumption = super().begin(arrays, grid, num_rounds=num_rounds)
+        journal = self.book.journal
+        if journal is not None and not self.ledger.charges:
+            self.ledger = Ledger(budget=self.privacy.budget, charges=_store(journal).charges())
+        return resumption
+
+    def start(
+        self,
+        grid: Grid,
+        initial_arrays: ArrayRecord,
+        num_rounds: int = 3,
+        timeout: float = 3600,
+        train_config: ConfigRecord | None = None,
+        evaluate_config: ConfigRecord | None = None,
+        evaluate_fn: EvaluateFunction | None = None,
+    ) -> Result:
+        """Run as many rounds as were asked for and the budget covers.
+
+        Raises
+        ------
+        ConfigError
+            If the budget does not cover one round.
+        """
+        covered = self._covered(num_rounds)
+        result = super().start(
+            grid,
+            initial_arrays,
+            covered,
+            timeout,
+            train_config,
+            evaluate_config,
+            evaluate_fn,
+        )
+        log(
+            INFO,
+            "Privacy: epsilon %.4g of %.4g at delta %g spent on each client",
+            self.ledger.spent(),
+            self.privacy.epsilon,
+            self.privacy.delta,
+        )
+        return result
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Ask everybody, or each client with the sampling probability; charge nothing yet."""
+        self.begin(arrays, grid)
+        round_ = server_round + self.offset
+        self._exchange = None
+        actions = self.book.journal.actions() if self.book.journal else ()
+        standings = apply_actions(self.state, actions, self.config).standings
+        banned = {name for name, each in standings.items() if each.banned}
+        connected = self._connected(grid)
+        nodes = {name: node for name, node in connected.items() if name not in banned}
+        self._exchange = ask(
+            self._inner,
+            grid,
+            round=round_,
+            arrays=arrays,
+            config=name_round(config, round_, self.book.run_id),
+            nodes=self._drawn(nodes),
+            actions=actions,
+        )
+        return self._exchange.messages
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Charge the round, release the noisy average, and let the inner strategy use it."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return None, None
+        models = self._accepted(exchange, replies)
+        self._charge(exchange.round)
+        noisy, clip = self._release(exchange, models)
+        outcome = aggregate_copies(
+            self._inner, exchange, [noisy_reply(self._inner, exchange, noisy)]
+        )
+        self._commit(exchange, outcome, clip)
+        return outcome.arrays, None
+
+    def _covered(self, num_rounds: int) -> int:
+        charge = self.privacy.charge("", 1, multiplier=self.multiplier)
+        whole = Ledger(budget=self.privacy.budget)
+        covered = whole.affordable(charge, most=num_rounds)
+        if covered == 0 < num_rounds:
+            raise ConfigError(
+                f"epsilon {self.privacy.epsilon:g} needs to cover at least one round",
+                came=f"noise multiplier {self.multiplier:g}",
+                action="raise the noise or epsilon, or leave the noise to be calibrated",
+            )
+        if covered < num_rounds:
+            log(
+                WARNING,
+                "The privacy budget (epsilon %g, delta %g) covers %d of %d rounds: "
+                "the run ends there",
+                self.privacy.epsilon,
+                self.privacy.delta,
+                covered,
+                num_rounds,
+            )
+        return covered
+
+    def _drawn(self, nodes: Mapping[str, int]) -> dict[str, int]:
+        if self.privacy.sampling == 1.0:
+            return dict(nodes)
+        taken = self._lots.uniforms(len(nodes)) < self.privacy.sampling
+        return {
+            name: nodes[name] for name, each in zip(sorted(nodes), taken, strict=True) if each
+        }
+
+    def _accepted(self, exchange: Exchange, replies: Iterable[Message]) -> list[Arrays]:
+        gate = Gate(exchange.base, weight_key=self._weight_key, config=self.config.gate)
+        answers = exchange.collect(
+            replies, gate=gate, roster=self._roster, state=self.state, run_id=self.book.run_id
+        )
+        for each in answers:
+            if each.verdict in (Verdict.QUARANTINED, Verdict.MISSING):
+                log(WARNING, "\t> %s %s: %s", each.asked.identity, each.verdict, each.reason)
+        return [
+            each.passed.arrays
+            for each in answers
+            if each.passed is not None and each.verdict is Verdict.ACCEPTED
+        ]
+
+    def _charge(self, round: int) -> None:
+        """Write the charge down; what it pays for is drawn afterwards."""
+        charge = self.privacy.charge(self.book.run_id, round, multiplier=self.multiplier)
+        self.ledger = self.ledger.charged(charge)
+        if self.book.journal is not None:
+            _store(self.book.journal).charge(charge)
+
+    def _release(self, exchange: Exchange, models: Sequence[Arrays]) -> tuple[Arrays, float]:
+        rows = update_rows(models, exchange.base) if models else _no_rows(exchange.base)
+        remembered = self.book.memory.get(_CLIP)
+        released = release(
+            rows,
+            norms=norms(rows) if models else np.empty(0),
+            clip=self.privacy.clip if remembered is None else float(remembered[0]),
+            privacy=self.privacy,
+            multiplier=self.multiplier,
+            stream=self._noise,
+        )
+        base = exchange.base
+        counters = {name: each for name, each in base.items() if each.dtype.kind != "f"}
+        return moved(base, released.update, counters), released.clip
+
+    def _commit(self, exchange: Exchange, outcome: Outcome, clip: float) -> None:
+        facts = RoundFacts(round=exchange.round, replies=(), actions=exchange.actions)
+        state, decision = decide_private(self.state, facts, self.config)
+        adaptive = self.privacy.adaptive is not None
+        record = RoundRecord(
+            round=exchange.round,
+            base_hash=exchange.base_hash,
+            model_hash=model_hash(outcome.model),
+            facts=facts,
+            decision=decision,
+            state=state,
+            metrics={_CLIP: clip} if adaptive else {},
+            note=outcome.note,
+        )
+        self.book.commit(
+            record,
+            model=outcome.model,
+            inner=save_state(self._inner),
+            memory={_CLIP: np.array([clip])} if adaptive else {},
+            grid=exchange.grid,
+            updates={},
+            base={},
+        )
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    if sampling.fraction_train != 1.0:
+        raise ConfigError(
+            "central DP needs fraction_train 1",
+            came=f"{sampling.fraction_train:g}: a fixed share amplifies nothing",
+            action="use CentralPrivacy(sampling=...), which is Poisson sampling",
+        )
+    if sampling.fraction_evaluate != 0.0:
+        check_combination(Combination(dp=NoisePlace.CENTRAL, client_metrics=True))
+
+
+def _store(journal: Journal) -> ChargeStore:
+    """Return the journal as the keeper of the ledger."""
+    if not isinstance(journal, ChargeStore):
+        needed, came = "a journal that keeps charges", type(journal).__name__
+    elif journal.keep_updates:
+        needed, came = "a journal that keeps no updates", "keep_updates"
+    elif journal.baseline:
+        needed, came = "a run with its protection", "a baseline run without it"
+    else:
+        return journal
+    raise ConfigError(
+        f"central DP needs {needed}", came=came, action="change the journal's settings"
+    )
+
+
+def _no_rows(base: Arrays) -> MatrixRows:
+    length = sum(array.size for array in base.values() if array.dtype.kind == "f")
+    return MatrixRows(np.empty((0, length), np.float32))
