@@ -63,7 +63,8 @@ def test_sum_is_exact_on_the_grid(cipher: BfvCipher, addends: int) -> None:
 def test_full_sum_of_extremes_does_not_overflow(cipher: BfvCipher, value: float) -> None:
     size = 3 * (DEGREE - 1) + 1  # a second ciphertext
     points = PLAN.grid.quantise(np.full(size, value))
-    total = add_all(PLAN, [cipher.encrypt(points)] * 10, size=size, key_id=cipher.key_id)
+    vectors = [cipher.encrypt(points) for _ in range(10)]
+    total = add_all(PLAN, vectors, size=size, key_id=cipher.key_id)
     sums, _ = cipher.decrypt_sum(total, size=size)
     assert set(PLAN.grid.decode_sum(sums, addends=10).tolist()) == {10 * value}
 
