@@ -8,8 +8,11 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.encryption import EncryptionMod
+from parity_flwr.clients.encryption_policy import EncryptionPolicy, OutOfRange
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
+from parity_flwr.clients.key_holding import AgreedSecret, ProvisionedSecret
 from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
@@ -17,8 +20,13 @@ from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_a
 from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
+    "AgreedSecret",
+    "EncryptionMod",
+    "EncryptionPolicy",
     "Examples",
     "LocalTraining",
+    "OutOfRange",
+    "ProvisionedSecret",
     "SigningMod",
     "TorchClient",
     "ValidationMod",

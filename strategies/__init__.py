@@ -11,6 +11,8 @@ the literature are there by name.
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
+from parity_flwr.strategies.encrypted import EncryptedAggregation
+from parity_flwr.strategies.encryption_setup import Encryption
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.guarded import Guarded, Setup
@@ -38,6 +40,8 @@ __all__ = [
     "Bulyan",
     "CentredClipping",
     "CoordinateMedian",
+    "EncryptedAggregation",
+    "Encryption",
     "FLTrust",
     "Gate",
     "GeometricMedian",

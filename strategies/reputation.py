@@ -6,16 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from logging import INFO
 
+import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.common import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
+from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.measure import Rule
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import (
+    ReplyFacts,
     ReputationState,
     RoundDecision,
     RoundFacts,
@@ -178,13 +181,7 @@ class Reputation(Evaluating):
         if self.book.baseline:
             return self._inner.aggregate_train(exchange.round, replies)
         answers = self._collect(exchange, replies)
-        accepted = [each for each in answers if each.verdict is Verdict.ACCEPTED]
-        facts, memory = gather_facts(
-            answers,
-            base=exchange.base,
-            qualities=self._qualities(exchange, accepted),
-            measuring=self._measuring(),
-        )
+        facts, memory = self._measure(exchange, answers)
         round_facts = RoundFacts(round=exchange.round, replies=facts, actions=exchange.actions)
         settled = self._settle(exchange, answers, round_facts)
         outcome = settled.outcome
@@ -209,6 +206,18 @@ class Reputation(Evaluating):
         )
         log_round(record)
         return outcome.arrays, outcome.metrics
+
+    def _measure(
+        self, exchange: Exchange, answers: Sequence[Answer]
+    ) -> tuple[tuple[ReplyFacts, ...], dict[str, NDArray[np.float64]]]:
+        """Return the facts on every selected client, and the rule's memory."""
+        accepted = [each for each in answers if each.verdict is Verdict.ACCEPTED]
+        return gather_facts(
+            answers,
+            base=exchange.base,
+            qualities=self._qualities(exchange, accepted),
+            measuring=self._measuring(),
+        )
 
     def _qualities(self, exchange: Exchange, accepted: Sequence[Answer]) -> Qualities:
         """Return what others say of each update (P-4 output quality), by identity."""
