@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from logging import INFO
 from typing import Any
 
@@ -10,16 +11,7 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.common import log
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import (
-    FedAdagrad,
-    FedAdam,
-    FedAvg,
-    FedAvgM,
-    FedProx,
-    FedYogi,
-    Result,
-    Strategy,
-)
+from flwr.serverapp.strategy import FedAvg, Result, Strategy
 from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
@@ -48,7 +40,12 @@ from parity_flwr.strategies.arrays import read_arrays
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
 from parity_flwr.strategies.encrypted_gate import CiphertextGate
 from parity_flwr.strategies.encrypted_sum import EncryptedRound
-from parity_flwr.strategies.encryption_setup import Encryption, factors, weighted_beforehand
+from parity_flwr.strategies.encryption_setup import (
+    Encryption,
+    check_inner,
+    factors,
+    weighted_beforehand,
+)
 from parity_flwr.strategies.exchange import Exchange
 from parity_flwr.strategies.facts import unmeasured_facts
 from parity_flwr.strategies.identity import IdentitySource
@@ -57,10 +54,6 @@ from parity_flwr.strategies.key_relay import KeyRelay
 from parity_flwr.strategies.reputation import Reputation, Settled
 from parity_flwr.strategies.resumable import EvaluateFunction
 from parity_flwr.strategies.sampling import Sampling
-
-_LINEAR = (FedAvg, FedProx)
-_OF_THE_MEAN = (*_LINEAR, FedAdagrad, FedAdam, FedAvgM, FedYogi)
-"""What needs the mean update and nothing else; exact types, a subclass may need more."""
 
 
 class EncryptedAggregation(Reputation):
@@ -111,11 +104,11 @@ class EncryptedAggregation(Reputation):
         carried: ReputationState | None = None,
     ) -> None:
         inner = inner or FedAvg()
-        _check_inner(inner, encryption.reveal)
+        check_inner(inner, encryption.reveal)
         sealapi()  # a missing extra is an error now, not in the first round
         super().__init__(
             inner,
-            config=weighted_beforehand(config or TrustConfig(), encryption),
+            config=weighted_beforehand(config or TrustConfig()),
             seed=seed,
             sampling=sampling,
             journal=journal,
@@ -256,7 +249,7 @@ class EncryptedAggregation(Reputation):
         gate = CiphertextGate(
             {name: exchange.base[name] for name in layout.clear},
             weight_key=self._weight_key,
-            config=self.config.gate,
+            config=replace(self.config.gate, max_examples=self.encryption.examples_cap),
             adder=self._round(exchange).adder(),
         )
         return exchange.collect(
@@ -289,15 +282,3 @@ class EncryptedAggregation(Reputation):
             sealed_size=self._sealed_size,
             seed=self.book.seed,
         )
-
-
-def _check_inner(inner: Strategy, reveal: Reveal) -> None:
-    allowed = _LINEAR if reveal is Reveal.NOTHING else _OF_THE_MEAN
-    if type(inner) in allowed:
-        return
-    raise ConfigError(
-        "a strategy under encryption sees the mean update and nothing else: "
-        + ", ".join(each.__name__ for each in allowed),
-        came=type(inner).__name__,
-        action="use one of these; for medians and distances, secure sums in subgroups",
-    )

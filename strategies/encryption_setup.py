@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from flwr.serverapp.strategy import (
+    FedAdagrad,
+    FedAdam,
+    FedAvg,
+    FedAvgM,
+    FedProx,
+    FedYogi,
+    Strategy,
+)
+
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encryption.plan import BfvPlan
 from parity_flwr.core.encryption.terms import Reveal, Terms
@@ -13,6 +23,10 @@ from parity_flwr.core.records import ReputationState
 from parity_flwr.core.reputation import standing_of
 from parity_flwr.core.shares import client_alpha
 from parity_flwr.errors import ConfigError
+
+_LINEAR = (FedAvg, FedProx)
+_OF_THE_MEAN = (*_LINEAR, FedAdagrad, FedAdam, FedAvgM, FedYogi)
+"""What needs the mean update and nothing else; exact types, a subclass may need more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +99,7 @@ def _require(holds: bool, name: str, needed: str, came: object) -> None:
         raise ConfigError(f"{name} needs {needed}", came=repr(came), action=f"change {name}")
 
 
-def weighted_beforehand(config: TrustConfig, encryption: Encryption) -> TrustConfig:
+def weighted_beforehand(config: TrustConfig) -> TrustConfig:
     """Return the configuration under which P-2's weights are what clients can apply.
 
     A client weighs its update before anybody has seen the round. So nothing that depends on
@@ -97,7 +111,6 @@ def weighted_beforehand(config: TrustConfig, encryption: Encryption) -> TrustCon
         config,
         weights=replace(config.weights, examples_factor=1e9, max_share=1.0),
         reputation=replace(config.reputation, probation_share=1.0),
-        gate=replace(config.gate, max_examples=encryption.examples_cap),
     )
 
 
@@ -111,3 +124,16 @@ def factors(
         trust[node_id] = client_alpha(standing, state, config) * standing.history
     largest = max(trust.values(), default=0.0)
     return {node: each / largest if largest > 0 else 0.0 for node, each in trust.items()}
+
+
+def check_inner(inner: Strategy, reveal: Reveal) -> None:
+    """Refuse an inner strategy that would need to see single updates."""
+    allowed = _LINEAR if reveal is Reveal.NOTHING else _OF_THE_MEAN
+    if type(inner) in allowed:
+        return
+    raise ConfigError(
+        "a strategy under encryption sees the mean update and nothing else: "
+        + ", ".join(each.__name__ for each in allowed),
+        came=type(inner).__name__,
+        action="use one of these; for medians and distances, secure sums in subgroups",
+    )
