@@ -35,14 +35,23 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
         out.line(f"{name}: {reason}")
 
 
+def _draw_figures(out: Output, figures: dict[str, Any]) -> None:
+    table = plain_table("figure", "value", right=("value",))
+    for name, value in figures.items():
+        if isinstance(value, float):
+            table.add_row(name, f"{value:.6g}")
+    out.table(table)
+
+
 @click.command(
     epilog=examples(
         "parity bench aggregate",
         "parity bench aggregate --json",
         "parity bench aggregate --clients 100 --parameters 10000000",
+        "parity bench privacy --json",
     )
 )
-@click.argument("what", type=click.Choice(["aggregate"]))
+@click.argument("what", type=click.Choice(["aggregate", "privacy"]))
 @click.option(
     "--clients",
     type=click.IntRange(5, 10_000),
@@ -65,12 +74,29 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     show_default=True,
     help="Calls of each case; the median counts.",
 )
+@click.option("--quick", is_flag=True, help="privacy: small sizes, to see that it runs.")
 @json_option
 def bench(
-    what: str, clients: tuple[int, ...], parameters: int, repeat: int, as_json: bool
+    what: str,
+    clients: tuple[int, ...],
+    parameters: int,
+    repeat: int,
+    quick: bool,
+    as_json: bool,
 ) -> None:
-    """Time aggregation beside Flower's strategies, byzfl's rules and one pass over the data."""
-    from parity_flwr.app.bench.running import run_bench
+    """Measure what things cost beside what others do.
 
+    aggregate: the rules, beside Flower's strategies, byzfl's rules and one pass over the
+    data. privacy: encrypted sums beside NVFLARE's way, secure aggregation beside Flower's;
+    10 clients and 10^6 parameters unless --quick.
+    """
+    from parity_flwr.app.bench.running import run_bench, run_privacy_bench
+
+    if what == "privacy":
+        figures = run_privacy_bench(quick=quick)
+        Output(as_json).result(
+            {"what": what, **figures}, lambda out: _draw_figures(out, figures)
+        )
+        return
     result = run_bench([(n, parameters) for n in clients], repeat=repeat)
     Output(as_json).result({"what": what, **result}, lambda out: _draw(out, result))
