@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parity_flwr.core.encryption import BfvAdder, BfvCipher, BfvPlan, GroupSecret, add_all
-from parity_flwr.core.encryption.envelope import FULL_BYTES, SEEDED_BYTES, max_bytes
+from parity_flwr.core.encryption.envelope import FULL_BYTES, SEEDED_BYTES, bfv_shape
 from parity_flwr.core.encryption.plan import COEFFICIENT_MODULUS, DEGREE, MAX_MODULUS_BITS
 from parity_flwr.core.encryption.primes import is_prime
 from parity_flwr.core.encryption.seal import Ring, sealapi
@@ -156,7 +156,7 @@ def test_sealed_model_opens_only_unchanged_and_under_its_label() -> None:
 def test_wire_sizes_are_bounded_and_under_three_bytes_a_number(cipher: BfvCipher) -> None:
     size = 3 * (DEGREE - 1) * 2
     vector = cipher.encrypt(PLAN.grid.quantise(np.zeros(size)))
-    assert len(vector) <= max_bytes(PLAN, size, fresh=True)
+    assert len(vector) <= bfv_shape(PLAN, size=size, key_id=SECRET.id, fresh=True).max_bytes
     assert len(vector) / size < 2.75
 
 

@@ -30,17 +30,17 @@ class Decided:
 
 
 @contextmanager
-def federation(folder: Path) -> Iterator[str]:
+def federation(folder: Path, num_clients: int = NUM_CLIENTS) -> Iterator[str]:
     """Run a SuperLink and its SuperNodes on the loopback address; yield the address."""
     found = flower_variables(folder / "flwr-home", PARITY_TEST_MARK=str(folder))
     folder.mkdir()
     with ExitStack() as stack:
         link = stack.enter_context(private_superlink(folder, variables=found, simulation=False))
-        for partition in range(NUM_CLIENTS):
+        for partition in range(num_clients):
             command = [
                 program("flower-supernode", found), "--insecure",
                 "--superlink", link.address, "--port", str(free_port()),
-                "--node-config", f"partition-id={partition} num-partitions={NUM_CLIENTS}",
+                "--node-config", f"partition-id={partition} num-partitions={num_clients}",
             ]  # fmt: skip
             log = folder / f"supernode-{partition}.log"
             stack.enter_context(kept(command, log=log, variables=found, cwd=folder / "cwd"))

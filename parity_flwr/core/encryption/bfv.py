@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.encryption.envelope import Envelope, parse_envelope
+from parity_flwr.core.encryption.envelope import Envelope, bfv_shape, parse_envelope
 from parity_flwr.core.encryption.group_secret import GroupSecret
 from parity_flwr.core.encryption.plan import VALUES, BfvPlan
 from parity_flwr.core.encryption.seal import Ring
@@ -58,7 +58,7 @@ class BfvAdder:
     def check(self, data: bytes | memoryview) -> list[Any]:
         """Return one client's ciphertexts; DataError with the reason if it has sent others."""
         parts = parse_envelope(
-            data, plan=self._plan, size=self._size, key_id=self._key_id, fresh=True
+            data, bfv_shape(self._plan, size=self._size, key_id=self._key_id, fresh=True)
         )
         return [self._ring.load(blob) for blob in parts.blobs]
 
@@ -159,7 +159,7 @@ def _encrypt(
 def _decrypt(
     plan: BfvPlan, ring: Ring, key_id: bytes, key: Any, data: bytes | memoryview, size: int
 ) -> tuple[Integers, int]:
-    parts = parse_envelope(data, plan=plan, size=size, key_id=key_id, fresh=False)
+    parts = parse_envelope(data, bfv_shape(plan, size=size, key_id=key_id, fresh=False))
     decryptor = ring.api.Decryptor(ring.context, key)
     slots = np.empty(len(parts.blobs) * VALUES, np.int64)
     for index, blob in enumerate(parts.blobs):

@@ -62,25 +62,56 @@ class Envelope:
         return b"".join(parts)
 
 
-def max_bytes(plan: BfvPlan, size: int, *, fresh: bool) -> int:
-    """Return the most bytes of an encrypted vector of that size."""
-    blob = SEEDED_BYTES if fresh and not plan.public_key else FULL_BYTES
-    return _HEADER.size + plan.ciphertexts_for(size) * (_LENGTH.size + blob)
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What an encrypted vector must be.
+
+    Parameters
+    ----------
+    plan, key_id, size
+        As in :class:`Envelope`.
+    addends : int
+        The most that may have been added.
+    count : int
+        How many ciphertexts.
+    longest : int
+        Bytes of one ciphertext at most.
+    """
+
+    plan: bytes
+    key_id: bytes
+    size: int
+    addends: int
+    count: int
+    longest: int
+
+    @property
+    def max_bytes(self) -> int:
+        """The most bytes of such a vector."""
+        return _HEADER.size + self.count * (_LENGTH.size + self.longest)
 
 
-def parse_envelope(
-    data: bytes | memoryview, *, plan: BfvPlan, size: int, key_id: bytes, fresh: bool
-) -> Envelope:
+def bfv_shape(plan: BfvPlan, *, size: int, key_id: bytes, fresh: bool) -> Shape:
+    """Return the shape of one client's vector (fresh) or of a sum of them."""
+    return Shape(
+        plan=plan.digest,
+        key_id=key_id,
+        size=size,
+        addends=1 if fresh else plan.addends,
+        count=plan.ciphertexts_for(size),
+        longest=SEEDED_BYTES if fresh and not plan.public_key else FULL_BYTES,
+    )
+
+
+def parse_envelope(data: bytes | memoryview, shape: Shape) -> Envelope:
     """Return the parts of an encrypted vector after checking every length.
 
     Parameters
     ----------
     data : bytes
         From a client or the server: hostile.
-    plan, size, key_id
+    shape : Shape
         What it must be.
-    fresh : bool
-        Whether it comes from one client, rather than being a sum.
 
     Raises
     ------
@@ -90,23 +121,21 @@ def parse_envelope(
     view = memoryview(data)
     if view.nbytes < _HEADER.size or bytes(view[:8]) != _MAGIC:
         raise _refusal("an encrypted vector", "other bytes")
-    if view.nbytes > max_bytes(plan, size, fresh=fresh):
-        raise _refusal(f"{max_bytes(plan, size, fresh=fresh)} bytes at most", str(view.nbytes))
-    _, found_plan, found_key, found_size, addends, count = _HEADER.unpack_from(view)
-    if found_plan != plan.digest:
+    if view.nbytes > shape.max_bytes:
+        raise _refusal(f"{shape.max_bytes} bytes at most", str(view.nbytes))
+    _, plan, key_id, size, addends, count = _HEADER.unpack_from(view)
+    if plan != shape.plan:
         raise _refusal("the round's parameters", "others")
-    if found_key != key_id:
+    if key_id != shape.key_id:
         raise _refusal("the round's key", "another")
-    if found_size != size:
-        raise _refusal(f"{size} numbers", str(found_size))
-    most = 1 if fresh else plan.addends
-    if not 1 <= addends <= most:
-        raise _refusal(f"1 to {most} addends", str(addends))
-    if count != plan.ciphertexts_for(size):
-        raise _refusal(f"{plan.ciphertexts_for(size)} ciphertexts", str(count))
-    longest = SEEDED_BYTES if fresh and not plan.public_key else FULL_BYTES
-    blobs = _read_blobs(view[_HEADER.size :], count, longest)
-    return Envelope(plan=found_plan, key_id=found_key, size=size, addends=addends, blobs=blobs)
+    if size != shape.size:
+        raise _refusal(f"{shape.size} numbers", str(size))
+    if not 1 <= addends <= shape.addends:
+        raise _refusal(f"1 to {shape.addends} addends", str(addends))
+    if count != shape.count:
+        raise _refusal(f"{shape.count} ciphertexts", str(count))
+    blobs = _read_blobs(view[_HEADER.size :], count, shape.longest)
+    return Envelope(plan=plan, key_id=key_id, size=size, addends=addends, blobs=blobs)
 
 
 def _read_blobs(rest: memoryview, count: int, longest: int) -> tuple[bytes, ...]:

@@ -11,6 +11,9 @@ what passes is a well-formed ciphertext of exactly these parameters, whatever it
 from __future__ import annotations
 
 import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -41,13 +44,19 @@ def sealapi() -> ModuleType:
     return module
 
 
-class Ring:
-    """The parameters of a plan inside SEAL: encoding, loading, saving, adding.
+class SealRing:
+    """One set of parameters inside SEAL: loading, saving, adding.
 
     Parameters
     ----------
-    plan : BfvPlan
-        The parameters.
+    bfv : bool
+        BFV, else CKKS.
+    degree : int
+        N.
+    moduli : list of int
+        Prime coefficient moduli.
+    plain_modulus : int
+        t of BFV; 0 for CKKS.
 
     Raises
     ------
@@ -57,20 +66,24 @@ class Ring:
         If SEAL does not take the parameters at 128-bit security.
     """
 
-    def __init__(self, plan: BfvPlan) -> None:
-        self.plan = plan
+    def __init__(
+        self, *, bfv: bool, degree: int, moduli: list[int], plain_modulus: int = 0
+    ) -> None:
         self.api = sealapi()
+        self._bfv, self._degree, self._moduli = bfv, degree, moduli
+        self._plain_modulus = plain_modulus
         self.context = self._make_context(None)
-        self._encoder = self.api.BatchEncoder(self.context)
-        self._evaluator = self.api.Evaluator(self.context)
+        self.evaluator = self.api.Evaluator(self.context)
         self._scratch = _Scratch()
 
     def _make_context(self, seed: list[int] | None) -> Any:
         api = self.api
-        parameters = api.EncryptionParameters(api.SCHEME_TYPE.BFV)
-        parameters.set_poly_modulus_degree(DEGREE)
-        parameters.set_coeff_modulus([api.Modulus(COEFFICIENT_MODULUS)])
-        parameters.set_plain_modulus(self.plan.plain_modulus)
+        scheme = api.SCHEME_TYPE.BFV if self._bfv else api.SCHEME_TYPE.CKKS
+        parameters = api.EncryptionParameters(scheme)
+        parameters.set_poly_modulus_degree(self._degree)
+        parameters.set_coeff_modulus([api.Modulus(each) for each in self._moduli])
+        if self._bfv:
+            parameters.set_plain_modulus(self._plain_modulus)
         if seed is not None:
             parameters.set_random_generator(api.Blake2xbPRNGFactory(seed))
         context = api.SEALContext(parameters, True, api.SEC_LEVEL_TYPE.TC128)
@@ -91,6 +104,71 @@ class Ring:
         words = [int(word) for word in np.frombuffer(seed, "<u8")]
         return self.api.KeyGenerator(self._make_context(words)).secret_key()
 
+    def save(self, thing: Any) -> bytes:
+        """Return the bytes of a ciphertext or key."""
+        return self._scratch.saved(thing)
+
+    def load(self, blob: bytes, *, level: Any = None) -> Any:
+        """Return the ciphertext that these hostile bytes are.
+
+        ``level`` is the SEAL id of the level it must be at, the first by default.
+
+        Raises
+        ------
+        DataError
+            If they are no ciphertext of two polynomials under exactly these parameters, or
+            one that hides nothing (its second polynomial is 0).
+        """
+        ciphertext = self.api.Ciphertext(self.context)
+        wanted = self.context.first_parms_id() if level is None else level
+        try:
+            self._scratch.load(ciphertext, self.context, blob)
+            other = (
+                ciphertext.size() != _CIPHERTEXT_POLYNOMIALS
+                or ciphertext.is_ntt_form() == self._bfv
+                or ciphertext.parms_id() != wanted
+                or ciphertext.is_transparent()
+            )
+        except _FOREIGN as error:
+            raise _refusal(f"one that SEAL refuses ({' '.join(str(error).split())})") from None
+        if other:
+            raise _refusal("one of another form")
+        return ciphertext
+
+    def load_key(self, key: Any, blob: bytes) -> Any:
+        """Let an empty key object read hostile bytes; DataError if they are no such key."""
+        try:
+            self._scratch.load(key, self.context, blob)
+        except _FOREIGN as error:
+            raise _refusal(f"a key that SEAL refuses ({error})") from None
+        return key
+
+    def add(self, total: Any, ciphertext: Any) -> None:
+        """Add in place."""
+        try:
+            self.evaluator.add_inplace(total, ciphertext)
+        except _FOREIGN as error:
+            raise _refusal(f"a sum that SEAL refuses ({error})") from None
+
+
+class Ring(SealRing):
+    """The ring of a BFV plan, with its slots.
+
+    Parameters
+    ----------
+    plan : BfvPlan
+        The parameters.
+    """
+
+    def __init__(self, plan: BfvPlan) -> None:
+        super().__init__(
+            bfv=True,
+            degree=DEGREE,
+            moduli=[COEFFICIENT_MODULUS],
+            plain_modulus=plan.plain_modulus,
+        )
+        self._encoder = self.api.BatchEncoder(self.context)
+
     def encode(self, slots: NDArray[np.int64]) -> Any:
         """Return a plaintext whose first slot is 1 and whose next ones are given."""
         plaintext = self.api.Plaintext()
@@ -101,41 +179,6 @@ class Ring:
         """Return all slots of a plaintext, the first one included."""
         return np.array(self._encoder.decode_uint64(plaintext), np.uint64).astype(np.int64)
 
-    def save(self, thing: Any) -> bytes:
-        """Return the bytes of a ciphertext or key."""
-        return self._scratch.saved(thing)
-
-    def load(self, blob: bytes) -> Any:
-        """Return the ciphertext that these hostile bytes are.
-
-        Raises
-        ------
-        DataError
-            If they are no ciphertext of two polynomials under exactly these parameters, or
-            one that hides nothing (its second polynomial is 0).
-        """
-        ciphertext = self.api.Ciphertext(self.context)
-        try:
-            self._scratch.load(ciphertext, self.context, blob)
-            plain = (
-                ciphertext.size() != _CIPHERTEXT_POLYNOMIALS
-                or ciphertext.is_ntt_form()
-                or ciphertext.parms_id() != self.context.first_parms_id()
-                or ciphertext.is_transparent()
-            )
-        except _FOREIGN as error:
-            raise _refusal(f"one that SEAL refuses ({' '.join(str(error).split())})") from None
-        if plain:
-            raise _refusal("one of another form")
-        return ciphertext
-
-    def add(self, total: Any, ciphertext: Any) -> None:
-        """Add in place."""
-        try:
-            self._evaluator.add_inplace(total, ciphertext)
-        except _FOREIGN as error:
-            raise _refusal(f"a sum that SEAL refuses ({error})") from None
-
 
 def _refusal(came: str) -> DataError:
     return DataError(
@@ -143,6 +186,15 @@ def _refusal(came: str) -> DataError:
         came=came[:120],
         action="refuse its sender",
     )
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what SEAL raises at hostile operands into a DataError."""
+    try:
+        yield
+    except _FOREIGN as error:
+        raise _refusal(f"one that SEAL refuses ({' '.join(str(error).split())})") from None
 
 
 class _Scratch:
@@ -158,6 +210,7 @@ class _Scratch:
                 action="run on Linux",
             ) from None
         self._path = f"/proc/self/fd/{self._file}"
+        weakref.finalize(self, os.close, self._file)
 
     def saved(self, thing: Any) -> bytes:
         """Return what the object writes."""
@@ -170,8 +223,3 @@ class _Scratch:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, data, 0)
         thing.load(context, self._path)
-
-    def __del__(self) -> None:
-        file = getattr(self, "_file", None)
-        if file is not None:
-            os.close(file)
