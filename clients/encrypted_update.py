@@ -52,7 +52,7 @@ def encrypt_update(
     encrypted = BfvCipher(plan, secret).encrypt(points)
     arrays = {CIPHERTEXT: np.frombuffer(encrypted, np.uint8)}
     arrays |= {each: model[each] for each in layout.clear}
-    metrics = {**_shared(reply, policy), **clipped, NUM_EXAMPLES: examples}
+    metrics: dict[str, Any] = {**_shared(reply, policy), **clipped, NUM_EXAMPLES: examples}
     content = RecordDict({name: array_record(arrays), "metrics": MetricRecord(metrics)})
     return Message(content, reply_to=message)
 

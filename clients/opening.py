@@ -60,7 +60,7 @@ def open_sum(
     name, _ = array_record_of(message)
     arrays = arrays_of(message)
     encrypted = np.asarray(arrays.pop(CIPHERTEXT), np.uint8).tobytes()
-    run_id, plan = values[RUN_ID], terms.plan
+    run_id, plan = typed(values, RUN_ID, str), terms.plan
     _once(context, run_id, round_of(message), encrypted)
     base = open_model(arrays, secret, run_id=run_id) if arrays else {}
     layout = Layout.of(base)

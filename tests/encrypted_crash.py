@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from flwr.app import Message
+from flwr.app import ConfigRecord, Message
 from flwr.serverapp.strategy import Result
 
 from encrypted_runs import agreed, encrypted_app
@@ -44,7 +44,7 @@ class Mortal(InProcessGrid):
         replies = list(super().send_and_receive(sent, timeout=timeout))
         if not sent:
             return replies
-        config = sent[0].content.config_records.get("config", {})
+        config = sent[0].content.config_records.get("config", ConfigRecord())
         opening = CIPHERTEXT in sent[0].content.array_records.get("arrays", {})
         now = "while the sum is opened" if opening else "while clients train"
         if (now, self.at) == (self.point, config.get("server-round")):
@@ -64,7 +64,7 @@ def play(
         def dying(entry: Any) -> Any:
             return die() if getattr(entry, "round", 0) == at else write(entry)
 
-        journal._write = dying  # type: ignore[method-assign]
+        journal._write = dying  # type: ignore[method-assign, assignment]
     strategy = EncryptedAggregation(
         encryption=Encryption(clip=1.0, reveal=reveal, openers=3),
         seed=5,

@@ -81,7 +81,9 @@ def encrypted_app(
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        total = sum(float(a.numpy().sum()) for a in message.content["arrays"].values())
+        total = sum(
+            float(a.numpy().sum()) for a in message.content.array_records["arrays"].values()
+        )
         told = MetricRecord({"num-examples": 5, "total": total})
         return Message(RecordDict({"metrics": told}), reply_to=message)
 

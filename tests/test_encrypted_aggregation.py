@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, FedProx, Krum
 
 from encrypted_runs import (
-    GIVEN,
     QUIET,
     agreed,
     encrypted_app,
@@ -35,7 +34,7 @@ from trust_runs import MODEL, ListJournal, client_app, run, state_of
 
 ROUND_ERROR = 2.0 / 2**15 + 1e-6  # of one round's mean: clip 1, weight 1, and float32
 ALL = Encryption(clip=1.0)
-SECRET = GIVEN.source
+SECRET = GroupSecret(bytes(range(32)))  # what GIVEN holds
 
 
 def close(result: Any, expected: Any, rounds: int = 2) -> bool:
@@ -71,7 +70,7 @@ def test_no_reply_holds_an_update_or_a_metric_in_clear() -> None:
         assert list(reply.content["arrays"]) == [CIPHERTEXT]
         assert dict(reply.content["metrics"]) == {"num-examples": 1}
     opened = [r for r in replies if SUMS in r.content.array_records.get("arrays", {})]
-    assert len({bytes(r.content["arrays"][SUMS].data) for r in opened}) == 1
+    assert len({r.content.array_records["arrays"][SUMS].data for r in opened}) == 1
 
 
 def test_agreed_secret_never_passes_the_server() -> None:
@@ -89,9 +88,10 @@ def test_agreed_secret_never_passes_the_server() -> None:
 
     app = encrypted_app(agreed(), outside=[remember])
     _, grid, _ = encrypted_run(app, spoil=dict.fromkeys(range(5), listen), rounds=1)
-    secrets = {bytes(c.state[HE_RECORD]["secret"]) for c in contexts.values()}
+    secrets = {c.state.config_records[HE_RECORD]["secret"] for c in contexts.values()}
     assert len(secrets) == 1
     secret = secrets.pop()
+    assert isinstance(secret, bytes)
     told = [repr(m.content).encode() for m in [*grid.sent, *replies]]
     blobs = [
         value
@@ -142,7 +142,7 @@ def test_sum_is_over_those_who_came() -> None:
 
 def test_client_gone_before_the_opening_costs_nothing() -> None:
     def no_opening(reply: Message) -> Sequence[Message]:
-        arrays = reply.content.array_records.get("arrays", {})
+        arrays = reply.content.array_records.get("arrays", ArrayRecord())
         return [] if SUMS in arrays else [reply]
 
     journal = ListJournal()
@@ -153,10 +153,8 @@ def test_client_gone_before_the_opening_costs_nothing() -> None:
 
 def lying(reply: Message) -> Sequence[Message]:
     """Open the sum wrongly."""
-    arrays = reply.content.array_records.get("arrays", {})
+    arrays = reply.content.array_records.get("arrays", ArrayRecord())
     if SUMS in arrays:
-        from flwr.app import Array
-
         arrays[SUMS] = Array(arrays[SUMS].numpy() + np.uint32(1))
     return [reply]
 
@@ -433,7 +431,7 @@ def test_server_optimiser_without_a_model_is_refused() -> None:
 
 def test_client_refuses_to_train_for_a_strategy_that_would_see_its_update() -> None:
     journal = ListJournal()
-    strategy = ReputationFedAvg(sampling=QUIET, journal=journal)  # type: ignore[arg-type]
+    strategy = ReputationFedAvg(sampling=QUIET, journal=journal)
     run(strategy, app=encrypted_app(), rounds=1)
     assert set(reasons(journal).values()) == {"error: ConfigError"}
 
