@@ -8,6 +8,7 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.decryptor import DecryptorsKey, OwnKey
 from parity_flwr.clients.encryption import EncryptionMod
 from parity_flwr.clients.encryption_policy import EncryptionPolicy, OutOfRange
 from parity_flwr.clients.guard import guard_mod
@@ -21,11 +22,13 @@ from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
     "AgreedSecret",
+    "DecryptorsKey",
     "EncryptionMod",
     "EncryptionPolicy",
     "Examples",
     "LocalTraining",
     "OutOfRange",
+    "OwnKey",
     "ProvisionedSecret",
     "SigningMod",
     "TorchClient",

@@ -9,6 +9,7 @@ from flwr.app import Message, MetricRecord, RecordDict
 from numpy.typing import NDArray
 
 from parity_flwr.clients.encryption_policy import EncryptionPolicy, OutOfRange
+from parity_flwr.clients.key_holding import Encryptor
 from parity_flwr.clients.messages import (
     NUM_EXAMPLES,
     Arrays,
@@ -16,8 +17,6 @@ from parity_flwr.clients.messages import (
     array_record_of,
     arrays_of,
 )
-from parity_flwr.core.encryption.bfv import BfvCipher
-from parity_flwr.core.encryption.group_secret import GroupSecret
 from parity_flwr.core.encryption.terms import CIPHERTEXT, Layout, Terms
 from parity_flwr.errors import DataError
 
@@ -29,7 +28,7 @@ def encrypt_update(
     message: Message,
     reply: Message,
     *,
-    secret: GroupSecret,
+    encryptor: Encryptor,
     terms: Terms,
     policy: EncryptionPolicy,
 ) -> Message:
@@ -49,7 +48,7 @@ def encrypt_update(
     clipped = _clip(update, terms.clip, policy)
     plan = terms.plan
     points = plan.grid.quantise(update, scale=terms.weight(examples))
-    encrypted = BfvCipher(plan, secret).encrypt(points)
+    encrypted = encryptor.encrypt(points)
     arrays = {CIPHERTEXT: np.frombuffer(encrypted, np.uint8)}
     arrays |= {each: model[each] for each in layout.clear}
     metrics: dict[str, Any] = {**_shared(reply, policy), **clipped, NUM_EXAMPLES: examples}

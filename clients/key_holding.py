@@ -1,7 +1,9 @@
-"""Who holds the key: the clients, by a secret given beforehand or agreed among them.
+"""Who holds the key: all clients, by a secret given beforehand or agreed among them.
 
 Either way every client holds the whole key. One that hands it to the server, or is the
-server, opens every update of the run: where that is not acceptable, use secure aggregation.
+server, opens every update of the run. With a separate decryptor
+(:mod:`parity_flwr.clients.decryptor`) no client can; where nobody may be able to, use secure
+aggregation.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from logging import WARNING
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from flwr.app import ConfigRecord, Context
 from flwr.common import log
+from numpy.typing import NDArray
 
 from parity_flwr.clients.signing import SignerSource, resolve_signer
+from parity_flwr.core.encryption.bfv import BfvCipher
 from parity_flwr.core.encryption.group_secret import GroupSecret
 from parity_flwr.core.encryption.key_wrapping import (
     check_peers,
@@ -24,6 +29,7 @@ from parity_flwr.core.encryption.key_wrapping import (
     unwrap_secret,
     wrap_secret,
 )
+from parity_flwr.core.encryption.plan import BfvPlan
 from parity_flwr.core.encryption.terms import HE_RECORD, RUN_ID
 from parity_flwr.core.keyfile import read_key_file
 from parity_flwr.core.signatures import Signer
@@ -52,9 +58,64 @@ class KeyHolder(Protocol):
         """Take the secret out of a box and keep it."""
         ...
 
+    def encryptor(self, context: Context, run_id: str, plan: BfvPlan) -> Encryptor:
+        """Return what encrypts this client's updates; DataError without a key."""
+        ...
+
+
+@runtime_checkable
+class Encryptor(Protocol):
+    """Encrypts vectors of integers under a named key."""
+
+    key_id: bytes
+
+    def encrypt(self, integers: NDArray[np.int64]) -> bytes:
+        """Return the encrypted vector."""
+        ...
+
+
+@runtime_checkable
+class KeyPublisher(Protocol):
+    """A decryptor: gives its public key."""
+
+    def publish(self, context: Context, run_id: str, plan: BfvPlan) -> bytes:
+        """Return the signed public key for these parameters."""
+        ...
+
+
+@runtime_checkable
+class KeyAdopter(Protocol):
+    """A client that encrypts for a decryptor."""
+
+    def adopt(self, context: Context, run_id: str, announcement: bytes) -> bytes:
+        """Keep the decryptor's public key for the run and return its id."""
+        ...
+
+
+class _Symmetric:
+    """A holder of the secret encrypts with it."""
+
+    def secret(self, context: Context, run_id: str) -> GroupSecret | None:
+        raise NotImplementedError
+
+    def encryptor(self, context: Context, run_id: str, plan: BfvPlan) -> Encryptor:
+        """Return what encrypts with the secret; DataError without one."""
+        if plan.public_key:
+            raise ConfigError(
+                "clients that share a secret encrypt with it",
+                came="a round for a decryptor's public key",
+                action="give the clients DecryptorsKey",
+            )
+        secret = self.secret(context, run_id)
+        if secret is None:
+            raise DataError(
+                "the round's secret is needed", came="none", action="share it first"
+            )
+        return BfvCipher(plan, secret)
+
 
 @dataclass(frozen=True)
-class ProvisionedSecret:
+class ProvisionedSecret(_Symmetric):
     """A secret that all clients were given beforehand, never through the server.
 
     Parameters
@@ -105,7 +166,7 @@ def _nothing_to_agree() -> ConfigError:
 
 
 @dataclass(frozen=True)
-class AgreedSecret:
+class AgreedSecret(_Symmetric):
     """A secret that one client makes for the run and sends to the others, wrapped for each.
 
     The server relays boxes that it cannot open. Offers and boxes are signed, and only those

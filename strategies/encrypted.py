@@ -38,6 +38,7 @@ from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.errors import ConfigError, RunError
 from parity_flwr.strategies.arrays import read_arrays
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
+from parity_flwr.strategies.decryptor_relay import Relay, new_relay
 from parity_flwr.strategies.encrypted_gate import CiphertextGate
 from parity_flwr.strategies.encrypted_sum import EncryptedRound
 from parity_flwr.strategies.encryption_setup import (
@@ -50,7 +51,6 @@ from parity_flwr.strategies.exchange import Exchange
 from parity_flwr.strategies.facts import unmeasured_facts
 from parity_flwr.strategies.identity import IdentitySource
 from parity_flwr.strategies.intake import Answer
-from parity_flwr.strategies.key_relay import KeyRelay
 from parity_flwr.strategies.reputation import Reputation, Settled
 from parity_flwr.strategies.resumable import EvaluateFunction
 from parity_flwr.strategies.sampling import Sampling
@@ -70,8 +70,9 @@ class EncryptedAggregation(Reputation):
     measured on an update that nobody may see, so liars are not found here. Weights are
     alpha_k * history_k * min(n_k, ``examples_cap``), fixed before the round.
 
-    Every client holds the key. A client that colludes with the server breaks the
-    confidentiality of all; docs/privacy-he.md says what else is not protected.
+    Every client holds the key, unless ``key_holder`` names a separate decryptor. Who holds
+    it and colludes with the server breaks the confidentiality of all; docs/privacy-he.md
+    says what else is not protected.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ class EncryptedAggregation(Reputation):
             carried=carried,
         )
         self.encryption = encryption
-        self._relay: KeyRelay | None = None
+        self._relay: Relay | None = None
         self._layout: Layout | None = None
         self._sealed_size = 0
 
@@ -172,7 +173,7 @@ class EncryptedAggregation(Reputation):
                     came=f"clear={self.encryption.clear!r}",
                     action="narrow the patterns",
                 )
-            self._relay = KeyRelay(self.book.run_id, self.encryption.timeout_s)
+            self._relay = new_relay(self.encryption, self.book.run_id)
             if self.encryption.reveal is Reveal.NOTHING:
                 self._sealed_size = sealed_size(model, self.book.run_id)
         return resumption
@@ -219,7 +220,7 @@ class EncryptedAggregation(Reputation):
         return {RUN_ID: self.book.run_id, KEY_ID: self._ready[0].key_id}
 
     @property
-    def _ready(self) -> tuple[KeyRelay, Layout]:
+    def _ready(self) -> tuple[Relay, Layout]:
         if self._relay is None or self._layout is None:
             raise RunError("a round needs a run", came="none", action="call start()")
         return self._relay, self._layout
@@ -234,7 +235,7 @@ class EncryptedAggregation(Reputation):
         """
         connected = super()._connected(grid)
         relay, _ = self._ready
-        relay.update(grid, connected.values())
+        relay.update(grid, connected)
         holding = {name: node for name, node in connected.items() if node in relay.holders}
         if len(holding) < self.encryption.minimum:
             raise RunError(
@@ -275,6 +276,7 @@ class EncryptedAggregation(Reputation):
             exchange=exchange,
             layout=layout,
             key_id=relay.key_id,
+            decryptor=relay.decryptor,
             config=self.config,
             roster=self._roster,
             state=self.state,

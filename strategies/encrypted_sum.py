@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ class EncryptedRound:
         What was asked, of which arrays, under which key.
     config, roster, state, run_id
         What checks the openers.
+    decryptor : int
+        Node that opens alone; 0 where clients do.
     sealed_size : int
         Length of a sealed model; 0 where the aggregate is revealed.
     seed : int or None
@@ -71,6 +73,7 @@ class EncryptedRound:
     roster: Roster
     state: ReputationState
     run_id: str
+    decryptor: int = 0
     sealed_size: int = 0
     seed: int | None = None
 
@@ -132,6 +135,7 @@ class EncryptedRound:
             SIZE: self.layout.size,
             TOTAL: self._total(summed),
         }
+        exchange, openers = self._openers(summed)
         return open_by_majority(
             Question(
                 arrays={**base, CIPHERTEXT: encrypted},
@@ -140,8 +144,8 @@ class EncryptedRound:
                 addends=adder.addends,
                 timeout_s=self.encryption.timeout_s,
             ),
-            self.exchange,
-            self._openers(summed),
+            exchange,
+            openers,
             config=self.config.gate,
             roster=self.roster,
             state=self.state,
@@ -153,13 +157,18 @@ class EncryptedRound:
             return {SEALED: np.zeros(self.sealed_size, np.uint8)}
         return {SUMS: np.zeros(self.layout.size, sums_dtype(self.terms.plan))}
 
-    def _openers(self, summed: Sequence[Answer]) -> Sequence[Answer]:
+    def _openers(self, summed: Sequence[Answer]) -> tuple[Exchange, Sequence[int]]:
+        """Return the nodes that open, and the exchange that knows them."""
+        if self.decryptor:
+            names = {**self.exchange.identities, self.decryptor: self.encryption.decryptor}
+            return replace(self.exchange, identities=names), [self.decryptor]
+        nodes = [each.asked.node_id for each in summed]
         wanted = self.encryption.openers
-        if wanted is None or wanted >= len(summed):
-            return summed
+        if wanted is None or wanted >= len(nodes):
+            return self.exchange, nodes
         seed = None if self.seed is None else [abs(self.seed), self.exchange.round, _OPEN]
-        chosen = np.random.default_rng(seed).choice(len(summed), wanted, replace=False)
-        return [summed[k] for k in sorted(chosen.tolist())]
+        chosen = np.random.default_rng(seed).choice(len(nodes), wanted, replace=False)
+        return self.exchange, [nodes[k] for k in sorted(chosen.tolist())]
 
     def _total(self, summed: Sequence[Answer]) -> float:
         """Return by what the sum is divided: what the clients multiplied by, added up."""

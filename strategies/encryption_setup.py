@@ -17,7 +17,7 @@ from flwr.serverapp.strategy import (
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encryption.plan import BfvPlan
-from parity_flwr.core.encryption.terms import Reveal, Terms
+from parity_flwr.core.encryption.terms import KeyHolding, Reveal, Terms
 from parity_flwr.core.fixed_point import DEFAULT_LEVELS
 from parity_flwr.core.records import ReputationState
 from parity_flwr.core.reputation import standing_of
@@ -49,6 +49,13 @@ class Encryption:
         Whether the server learns the aggregate or nothing.
     clear : tuple of str
         Patterns of arrays that travel unencrypted (selective encryption).
+    key_holder : KeyHolding
+        The clients together, or a separate decryptor.
+    decryptor : str
+        The decryptor's identity in this federation; it is never asked to train.
+    most_addends : int
+        With a decryptor, the most clients of a round: its public key belongs to one set of
+        parameters.
     openers : int or None
         How many clients decrypt the sum; None = all whose update is in it. More than half
         of them must return the same bytes.
@@ -62,6 +69,9 @@ class Encryption:
     minimum: int = 3
     reveal: Reveal = Reveal.AGGREGATE
     clear: tuple[str, ...] = ()
+    key_holder: KeyHolding = KeyHolding.CLIENTS
+    decryptor: str = ""
+    most_addends: int = 64
     openers: int | None = None
     timeout_s: float = 600.0
 
@@ -80,10 +90,36 @@ class Encryption:
                 action="encrypt all arrays, or reveal the aggregate",
             )
 
+        self._check_decryptor()
+
+    def _check_decryptor(self) -> None:
+        separate = self.key_holder is KeyHolding.DECRYPTOR
+        _require(
+            separate == bool(self.decryptor),
+            "decryptor",
+            "the identity of the decryptor, and none where the clients hold the key",
+            self.decryptor,
+        )
+        if separate and self.reveal is Reveal.NOTHING:
+            raise ConfigError(
+                "a model sealed under the clients' secret needs clients that share one",
+                came=f"key_holder={self.key_holder.value!r}",
+                action="reveal the aggregate, or let the clients hold the key",
+            )
+        if separate:
+            _ = self.terms(addends=self.most_addends, factor=1.0).plan
+
     def terms(self, *, addends: int, factor: float) -> Terms:
         """Return what one client is told."""
+        separate = self.key_holder is KeyHolding.DECRYPTOR
+        if separate and addends > self.most_addends:
+            raise ConfigError(
+                f"most_addends needs room for {addends} clients",
+                came=str(self.most_addends),
+                action="raise it, or ask fewer clients a round",
+            )
         return Terms(
-            addends=addends,
+            addends=self.most_addends if separate else addends,
             clip=float(self.clip),
             levels=self.levels,
             factor=factor,
@@ -91,6 +127,7 @@ class Encryption:
             minimum=self.minimum,
             reveal=self.reveal,
             clear=self.clear,
+            public_key=separate,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from logging import INFO, WARNING
 
@@ -49,14 +49,19 @@ class KeyRelay:
     holders: set[int] = field(default_factory=set)
     _asked: set[int] = field(default_factory=set)
 
-    def update(self, grid: Grid, nodes: Iterable[int]) -> None:
+    @property
+    def decryptor(self) -> int:
+        """Return 0: no node decrypts alone."""
+        return 0
+
+    def update(self, grid: Grid, connected: Mapping[str, int]) -> None:
         """Ask every node not seen before, and bring the secret to those without it."""
-        new = [node for node in nodes if node not in self._asked]
+        new = [node for node in connected.values() if node not in self._asked]
         if not new:
             return
         answers = self._ask(grid, {node: {PHASE: Phase.OFFER.value} for node in new})
-        held = {n: _bytes(a, KEY_ID, KEY_ID_BYTES) for n, a in answers.items()}
-        offers = {n: _bytes(a, OFFER, OFFER_BYTES) for n, a in answers.items()}
+        held = {n: told_bytes(a, KEY_ID, KEY_ID_BYTES) for n, a in answers.items()}
+        offers = {n: told_bytes(a, OFFER, OFFER_BYTES) for n, a in answers.items()}
         self._asked |= set(answers)  # who did not answer is asked again
         self._admit({n: key for n, key in held.items() if key})
         pending = {n: offer for n, offer in offers.items() if offer and n not in self.holders}
@@ -82,7 +87,7 @@ class KeyRelay:
             answer = self._ask(grid, {maker: request}).get(maker, {})
             boxes = answer.get(BOXES)
             if isinstance(boxes, list) and len(boxes) == len(recipients):
-                known = {maker: _bytes(answer, KEY_ID, KEY_ID_BYTES)}
+                known = {maker: told_bytes(answer, KEY_ID, KEY_ID_BYTES)}
                 boxed = dict(zip(recipients, boxes, strict=True))
                 return {**known, **self._hand_out(grid, boxed, maker)}
             log(WARNING, "\t> node %d did not wrap the secret", maker)
@@ -97,31 +102,38 @@ class KeyRelay:
             if node != maker and isinstance(box, bytes) and len(box) == BOX_BYTES
         }
         answers = self._ask(grid, requests)
-        held = {n: _bytes(answer, KEY_ID, KEY_ID_BYTES) for n, answer in answers.items()}
+        held = {n: told_bytes(answer, KEY_ID, KEY_ID_BYTES) for n, answer in answers.items()}
         return {node: key for node, key in held.items() if key}
 
     def _ask(self, grid: Grid, requests: Mapping[int, Values]) -> dict[int, Values]:
-        """Return the answer of each node that gave exactly one."""
-        messages = [
-            Message(
-                RecordDict({HE_RECORD: ConfigRecord({RUN_ID: self.run_id, **values})}),
-                dst_node_id=node,
-                message_type=MessageType.TRAIN,
-            )
-            for node, values in requests.items()
-        ]
-        if not messages:
-            return {}
-        found: dict[int, Values] = {}
-        for reply in grid.send_and_receive(messages, timeout=self.timeout_s):
-            node = reply.metadata.src_node_id
-            if reply.has_error():
-                log(WARNING, "\t> node %d: %s", node, str(reply.error.reason)[:100])
-            elif node in requests:
-                found[node] = dict(reply.content.config_records.get(HE_RECORD) or {})
-        return found
+        return ask_about_keys(grid, requests, run_id=self.run_id, timeout_s=self.timeout_s)
 
 
-def _bytes(values: Values, name: str, length: int) -> bytes:
+def ask_about_keys(
+    grid: Grid, requests: Mapping[int, Values], *, run_id: str, timeout_s: float
+) -> dict[int, Values]:
+    """Return the answer of each node that gave exactly one."""
+    messages = [
+        Message(
+            RecordDict({HE_RECORD: ConfigRecord({RUN_ID: run_id, **values})}),
+            dst_node_id=node,
+            message_type=MessageType.TRAIN,
+        )
+        for node, values in requests.items()
+    ]
+    if not messages:
+        return {}
+    found: dict[int, Values] = {}
+    for reply in grid.send_and_receive(messages, timeout=timeout_s):
+        node = reply.metadata.src_node_id
+        if reply.has_error():
+            log(WARNING, "\t> node %d: %s", node, str(reply.error.reason)[:100])
+        elif node in requests:
+            found[node] = dict(reply.content.config_records.get(HE_RECORD) or {})
+    return found
+
+
+def told_bytes(values: Values, name: str, length: int) -> bytes:
+    """Return the bytes of a node's answer, empty unless they have that length."""
     value = values.get(name)
     return value if isinstance(value, bytes) and len(value) == length else b""

@@ -18,7 +18,6 @@ from parity_flwr.strategies.arrays import write_arrays
 from parity_flwr.strategies.exchange import Exchange, name_round
 from parity_flwr.strategies.gate import Arrays, Gate
 from parity_flwr.strategies.identity import Roster
-from parity_flwr.strategies.intake import Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,7 @@ class Question:
 def open_by_majority(
     question: Question,
     exchange: Exchange,
-    openers: Sequence[Answer],
+    openers: Sequence[int],
     *,
     config: GateConfig,
     roster: Roster,
@@ -95,7 +94,7 @@ def open_by_majority(
 
 
 def _ask(
-    question: Question, exchange: Exchange, openers: Sequence[Answer], run_id: str
+    question: Question, exchange: Exchange, openers: Sequence[int], run_id: str
 ) -> Exchange:
     record = write_arrays(question.arrays)
     content = RecordDict(
@@ -106,8 +105,7 @@ def _ask(
         }
     )
     messages = [
-        Message(content, dst_node_id=each.asked.node_id, message_type=MessageType.TRAIN)
-        for each in openers
+        Message(content, dst_node_id=each, message_type=MessageType.TRAIN) for each in openers
     ]
     return replace(
         exchange,

@@ -25,8 +25,9 @@ def models(folder: Path, engine: Engine, superlink: str | None = None) -> list[s
         ENCRYPTED, engine=engine, folder=run, num_clients=NUM_CLIENTS, superlink=superlink
     )
     assert outcome.completed, outcome.reason
-    assert verify(run).ok
-    rounds = list(open_journal(run).rounds())
+    assert outcome.journal is not None
+    assert verify(outcome.journal).ok
+    rounds = list(open_journal(outcome.journal).rounds())
     assert all(each.decision.status is RoundStatus.ACCEPTED for each in rounds)
     assert [each.metrics["he-addends"] for each in rounds] == [NUM_CLIENTS] * 2
     assert all(reply.signature for each in rounds for reply in each.facts.replies)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.encryption.envelope import Envelope, bfv_shape, parse_envelope
+from parity_flwr.core.encryption.envelope import FULL_BYTES, Envelope, bfv_shape, parse_envelope
 from parity_flwr.core.encryption.group_secret import GroupSecret
 from parity_flwr.core.encryption.plan import VALUES, BfvPlan
 from parity_flwr.core.encryption.seal import Ring
@@ -96,6 +96,46 @@ class BfvAdder:
         ).to_bytes()
 
 
+class BfvPublicCipher:
+    """Encrypts vectors for somebody else: with a public key, twice the bytes of a secret one.
+
+    Parameters
+    ----------
+    plan : BfvPlan
+        The parameters, with ``public_key``.
+    public_key : bytes
+        From :meth:`BfvCipher.public_key`; hostile.
+    key_id : bytes
+        Names the key.
+
+    Raises
+    ------
+    DataError
+        If the bytes are no public key under these parameters.
+    """
+
+    def __init__(self, plan: BfvPlan, public_key: bytes, *, key_id: bytes) -> None:
+        self._plan = plan
+        self._ring = Ring(plan)
+        if len(public_key) > FULL_BYTES:
+            raise DataError(
+                "a public key needs a bound", came="too many bytes", action="refuse"
+            )
+        self._key = self._ring.load_key(self._ring.api.PublicKey(), public_key)
+        self.key_id = key_id
+
+    def encrypt(self, integers: Integers) -> bytes:
+        """Return the encrypted vector of integers from 0 to the plan's ``levels``."""
+        encryptor = self._ring.api.Encryptor(self._ring.context, self._key)
+
+        def encrypt(plaintext: Any) -> Any:
+            ciphertext = self._ring.api.Ciphertext(self._ring.context)
+            encryptor.encrypt(plaintext, ciphertext)
+            return ciphertext
+
+        return _encrypt(self._plan, self._ring, self.key_id, integers, encrypt)
+
+
 class BfvCipher:
     """Encrypts vectors and decrypts sums of them with the group's secret (the clients' part).
 
@@ -124,6 +164,13 @@ class BfvCipher:
         self._ring = Ring(plan)
         self._key = self._ring.secret_key(secret.derive(b"bfv", 64))
         self.key_id = secret.id
+
+    def public_key(self) -> bytes:
+        """Return the public key, for others to encrypt with."""
+        generator = self._ring.api.KeyGenerator(self._ring.context, self._key)
+        public = self._ring.api.PublicKey()
+        generator.create_public_key(public)
+        return self._ring.save(public)
 
     def encrypt(self, integers: Integers) -> bytes:
         """Return the encrypted vector of integers from 0 to the plan's ``levels``."""

@@ -1,4 +1,4 @@
-"""The group secret's way from one client to the others through a server that must not see it.
+"""The keys' way from one client to the others through a server that must not see them.
 
 Each newcomer offers an X25519 key signed by its identity; a client that holds the secret (or
 makes it) encrypts it to every offer with a fresh key pair: X25519, HKDF-SHA256,
@@ -23,10 +23,12 @@ from parity_flwr.errors import ConfigError, DataError
 
 _OFFER = b"parity-flwr/he-offer/v1"
 _BOX = b"parity-flwr/he-box/v1"
+_PUBLIC = b"parity-flwr/he-public-key/v1"
 _NONCE = bytes(12)  # the key is used once
 _KEY, _SIGNATURE, _TAG = 32, 64, 16
 
 OFFER_BYTES = 2 * _KEY + _SIGNATURE
+MAX_ANNOUNCEMENT = 80_000
 BOX_BYTES = 3 * _KEY + SECRET_BYTES + _TAG + _SIGNATURE
 
 
@@ -105,6 +107,37 @@ def unwrap_secret(
         return GroupSecret(ChaCha20Poly1305(key).decrypt(_NONCE, sealed, None))
     except InvalidTag:
         raise _refusal("an intact box", "a changed one") from None
+
+
+def announce_key(public_key: bytes, key_id: bytes, signer: Signer, *, run_id: str) -> bytes:
+    """Return a decryptor's signed public key: key id, identity, signature, key."""
+    signature = signer.sign(_announced(public_key, key_id, run_id))
+    return key_id + signer.public_key + signature + public_key
+
+
+def check_announcement(
+    announcement: bytes, *, decryptor: bytes, run_id: str
+) -> tuple[bytes, bytes]:
+    """Return key id and public key of the one decryptor that this client believes.
+
+    Raises
+    ------
+    DataError
+        If it is not that decryptor's for this run.
+    """
+    if not isinstance(announcement, bytes) or len(announcement) > MAX_ANNOUNCEMENT:
+        raise _refusal(f"a public key of {MAX_ANNOUNCEMENT} bytes at most", "more")
+    key_id, identity = announcement[:16], announcement[16:48]
+    signature, public_key = announcement[48:112], announcement[112:]
+    if identity != decryptor:
+        raise _refusal("the public key of this client's decryptor", "another's")
+    if not verify(identity, _announced(public_key, key_id, run_id), signature):
+        raise _refusal("a public key signed for this run", "another signature")
+    return key_id, public_key
+
+
+def _announced(public_key: bytes, key_id: bytes, run_id: str) -> bytes:
+    return length_prefixed(_PUBLIC, key_id, public_key, text_bytes(run_id, name="run_id"))
 
 
 def _box_key(private: X25519PrivateKey, public: bytes, head: bytes, run_id: str) -> bytes:

@@ -25,6 +25,7 @@ OFFER: Final = "offer"
 OFFERS: Final = "offers"
 BOX: Final = "box"
 BOXES: Final = "boxes"
+PUBLIC: Final = "public"
 SIZE: Final = "size"
 TOTAL: Final = "total"
 
@@ -49,6 +50,8 @@ class Phase(StrEnum):
     OFFER = "offer"  # which key do you hold, or a public key to send it to
     WRAP = "wrap"  # wrap the secret (make it, if need be) for these offers
     UNWRAP = "unwrap"  # here it is
+    PUBLISH = "publish"  # give the decryptor's public key
+    ADOPT = "adopt"  # here it is
     UPDATE = "update"  # train, and send the update encrypted
     OPEN = "open"  # decrypt this sum
     MODEL = "model"  # the model is sealed: evaluate it
@@ -59,6 +62,13 @@ class Reveal(StrEnum):
 
     AGGREGATE = "aggregate"  # the weighted sum, and so the model; no update
     NOTHING = "nothing"  # neither: clients return the model sealed under their key
+
+
+class KeyHolding(StrEnum):
+    """Who can decrypt."""
+
+    CLIENTS = "clients"  # all clients share one secret: any of them, with the server, breaks it
+    DECRYPTOR = "decryptor"  # one party that trains nothing: it, with the server, breaks it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +91,8 @@ class Terms:
         What the server will learn.
     clear : tuple of str
         Patterns of the arrays that travel unencrypted.
+    public_key : bool
+        Whether clients encrypt with a decryptor's public key.
     """
 
     addends: int
@@ -91,11 +103,17 @@ class Terms:
     minimum: int
     reveal: Reveal
     clear: tuple[str, ...] = ()
+    public_key: bool = False
 
     @property
     def plan(self) -> BfvPlan:
         """The encryption's parameters."""
-        return BfvPlan(addends=self.addends, clip=self.clip, levels=self.levels)
+        return BfvPlan(
+            addends=self.addends,
+            clip=self.clip,
+            levels=self.levels,
+            public_key=self.public_key,
+        )
 
     def weight(self, num_examples: int) -> float:
         """Return by what the client multiplies its update, in [0, 1]."""
@@ -143,6 +161,7 @@ _KINDS: Final[Mapping[str, type]] = {
     "minimum": int,
     "reveal": str,
     "clear": list,
+    "public_key": bool,
 }
 
 
