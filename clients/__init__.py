@@ -8,14 +8,18 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.decryptor import DecryptorsKey, OwnKey
 from parity_flwr.clients.dp_gradients import Clipping, Method
 from parity_flwr.clients.dp_model import private_model
 from parity_flwr.clients.dp_torch_client import DPTorchClient, ExamplePrivacy
+from parity_flwr.clients.encryption import EncryptionMod
+from parity_flwr.clients.encryption_policy import EncryptionPolicy, OutOfRange
 from parity_flwr.clients.forest import ForestClient, ForestTraining
 from parity_flwr.clients.forest_file import load_forest, read_forest, save_forest
 from parity_flwr.clients.forest_model import from_sklearn, to_sklearn
 from parity_flwr.clients.guard import guard_mod
 from parity_flwr.clients.identity import identify, identity_mod
+from parity_flwr.clients.key_holding import AgreedSecret, ProvisionedSecret
 from parity_flwr.clients.linear import LinearClient, LinearTraining, StatisticsClient
 from parity_flwr.clients.linear_model import initial_linear, linear_estimator
 from parity_flwr.clients.local_dp import LocalDPMod
@@ -28,8 +32,12 @@ from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, init
 from parity_flwr.clients.validation import ValidationMod
 
 __all__ = [
+    "AgreedSecret",
     "Clipping",
     "DPTorchClient",
+    "DecryptorsKey",
+    "EncryptionMod",
+    "EncryptionPolicy",
     "ExamplePrivacy",
     "Examples",
     "ForestClient",
@@ -39,6 +47,9 @@ __all__ = [
     "LocalDPMod",
     "LocalTraining",
     "Method",
+    "OutOfRange",
+    "OwnKey",
+    "ProvisionedSecret",
     "SecAggMod",
     "SigningMod",
     "StatisticsClient",

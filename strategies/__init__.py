@@ -15,6 +15,8 @@ from parity_flwr.strategies.bookkeeping import AUTOMATIC
 from parity_flwr.strategies.consensus import ReputationConsensus
 from parity_flwr.strategies.downweighting import RobustDownweighting
 from parity_flwr.strategies.dp_fedavg import DPFedAvg
+from parity_flwr.strategies.encrypted import EncryptedAggregation
+from parity_flwr.strategies.encryption_setup import Encryption
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.forest_bagging import ForestBagging
 from parity_flwr.strategies.gate import Gate, Passed, Refused
@@ -50,6 +52,8 @@ __all__ = [
     "CentredClipping",
     "CoordinateMedian",
     "DPFedAvg",
+    "EncryptedAggregation",
+    "Encryption",
     "FLTrust",
     "ForestBagging",
     "Gate",

@@ -64,6 +64,11 @@ def gather_facts(
     return facts, memory
 
 
+def unmeasured_facts(answers: Sequence[Answer]) -> tuple[ReplyFacts, ...]:
+    """Return the facts on every selected client where updates cannot be looked at."""
+    return tuple(reply_facts(answer) for answer in answers)
+
+
 def _measure(
     models: Sequence[Arrays], names: Sequence[str], base: Arrays, measuring: Measuring
 ) -> tuple[dict[str, Figures], dict[str, NDArray[np.float64]]]:

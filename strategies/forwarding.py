@@ -88,10 +88,11 @@ def _median_counters(models: Sequence[Arrays]) -> dict[str, Array]:
     if not models:
         return {}
     names = [name for name, array in models[0].items() if array.dtype.kind != "f"]
-    return {name: Array(_lower_median([model[name] for model in models])) for name in names}
+    return {name: Array(lower_median([model[name] for model in models])) for name in names}
 
 
-def _lower_median(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def lower_median(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the median of every number, the lower one of two."""
     ordered = np.sort(np.stack(arrays), axis=0)
     return np.array(ordered[(len(arrays) - 1) // 2], order="C")  # 0-d stays 0-d
 

@@ -7,14 +7,13 @@ from typing import Any
 import click
 
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
-from parity_flwr.errors import ConfigError
 
 _CLIENTS, _PARAMETERS = (10, 50, 100), 1_000_000
 _FEWEST = 5  # Krum's least
 _RUN_CLIENTS, _RUN_PARAMETERS = 10, 159_010
 
 
-def _draw(out: Output, result: dict[str, Any]) -> None:
+def _draw_aggregate(out: Output, result: dict[str, Any]) -> None:
     cases = plain_table(
         "rule", "of", "n", "d", "CPU s", "MiB", right=("n", "d", "CPU s", "MiB")
     )
@@ -50,80 +49,104 @@ def _draw_overhead(out: Output, result: dict[str, Any]) -> None:
     out.line(f"reputation costs {result['overhead']:.2%} of a round more than FedAvg")
 
 
-@click.command(
+def _draw_figures(out: Output, figures: dict[str, Any]) -> None:
+    table = plain_table("figure", "value", right=("value",))
+    for name, value in figures.items():
+        if isinstance(value, float):
+            table.add_row(name, f"{value:.6g}")
+    out.table(table)
+
+
+@click.group()
+def bench() -> None:
+    """Measure what things cost beside what others do."""
+
+
+@bench.command(
     epilog=examples(
         "parity bench aggregate",
         "parity bench aggregate --json",
         "parity bench aggregate --clients 100 --parameters 10000000",
-        "parity bench overhead --clients 10 --rounds 5 --json",
     )
 )
-@click.argument("what", type=click.Choice(["aggregate", "overhead"]))
 @click.option(
     "--clients",
-    type=click.IntRange(2, 10_000),
+    type=click.IntRange(_FEWEST, 10_000),
     multiple=True,
-    help="How many replies; 10, 50 and 100 by default. Given again, `aggregate` measures more"
-    " sizes. Ratios are of the last one, and `overhead` (10 by default) takes only that.",
+    default=_CLIENTS,
+    show_default=True,
+    help="How many replies; give it again for more sizes. Ratios are of the last one.",
 )
 @click.option(
     "--parameters",
-    type=click.IntRange(8, 1_000_000_000),
-    help="Length of an update; 1,000,000 for `aggregate`, 159,010 for `overhead` by default.",
+    type=click.IntRange(1, 10**9),
+    default=_PARAMETERS,
+    show_default=True,
+    help="Size of the model.",
 )
 @click.option(
     "--repeat",
     type=click.IntRange(1, 100),
     default=3,
     show_default=True,
-    help="For `aggregate`: calls of each case; the median counts.",
+    help="Calls of each case; the median counts.",
+)
+@json_option
+def aggregate(clients: tuple[int, ...], parameters: int, repeat: int, as_json: bool) -> None:
+    """Time the rules beside Flower's strategies, byzfl's rules and one pass over the data."""
+    from parity_flwr.app.bench.running import run_bench
+
+    result = run_bench([(n, parameters) for n in clients], repeat=repeat)
+    Output(as_json).result(
+        {"what": "aggregate", **result}, lambda out: _draw_aggregate(out, result)
+    )
+
+
+@bench.command(epilog=examples("parity bench overhead --clients 10 --rounds 5 --json"))
+@click.option(
+    "--clients", type=click.IntRange(2, 10_000), default=_RUN_CLIENTS, show_default=True
+)
+@click.option(
+    "--parameters",
+    type=click.IntRange(1, 10**9),
+    default=_RUN_PARAMETERS,
+    show_default=True,
+    help="Size of the model.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="For `overhead`: rounds of each run. The first one does not count.",
+    help="Rounds of each run. The first one does not count.",
 )
 @json_option
-def bench(
-    what: str,
-    clients: tuple[int, ...],
-    parameters: int | None,
-    repeat: int,
-    rounds: int,
-    as_json: bool,
-) -> None:
-    """Time aggregation, or what reputation costs a whole round.
+def overhead(clients: int, parameters: int, rounds: int, as_json: bool) -> None:
+    """Time what reputation costs a round of a real run in Flower's simulation engine."""
+    from parity_flwr.app.bench.overhead import overhead as measure
 
-    `aggregate` times our rules beside Flower's strategies, byzfl's rules and one pass over
-    the data. `overhead` runs a federation in Flower's simulation engine twice, under FedAvg
-    and under ReputationFedAvg, and times what both strategies do in a round.
+    shown = measure(
+        clients=clients,
+        rounds=rounds,
+        parameters=parameters,
+        report=lambda line: click.echo(line, err=True),
+    )
+    Output(as_json).result(
+        {"what": "overhead", **shown}, lambda out: _draw_overhead(out, shown)
+    )
+
+
+@bench.command(epilog=examples("parity bench privacy --json"))
+@click.option("--quick", is_flag=True, help="Small sizes, to see that it runs.")
+@json_option
+def privacy(quick: bool, as_json: bool) -> None:
+    """Time encrypted sums beside NVFLARE's way, and secure aggregation beside Flower's.
+
+    10 clients and 10^6 parameters unless --quick.
     """
-    out = Output(as_json)
-    if what == "overhead":
-        from parity_flwr.app.bench.overhead import overhead
+    from parity_flwr.app.bench.running import run_privacy_bench
 
-        shown = overhead(
-            clients=(clients or (_RUN_CLIENTS,))[-1],
-            rounds=rounds,
-            parameters=parameters or _RUN_PARAMETERS,
-            report=lambda line: click.echo(line, err=True),
-        )
-        out.result({"what": what, **shown}, lambda out: _draw_overhead(out, shown))
-        return
-    from parity_flwr.app.bench.running import run_bench
-
-    sizes = [(_enough(n), parameters or _PARAMETERS) for n in clients or _CLIENTS]
-    result = run_bench(sizes, repeat=repeat)
-    out.result({"what": what, **result}, lambda out: _draw(out, result))
-
-
-def _enough(clients: int) -> int:
-    if clients < _FEWEST:
-        raise ConfigError(
-            f"aggregation is timed with at least {_FEWEST} clients",
-            came=str(clients),
-            action="raise --clients",
-        )
-    return clients
+    figures = run_privacy_bench(quick=quick)
+    Output(as_json).result(
+        {"what": "privacy", **figures}, lambda out: _draw_figures(out, figures)
+    )

@@ -28,9 +28,32 @@ def run_bench(
     RunError
         If the process failed; its own words are on stderr unless ``quiet``.
     """
+    request = {"sizes": [list(size) for size in sizes], "repeat": repeat}
+    return _measured(
+        request,
+        quiet=quiet,
+        action="read its messages above; a smaller --clients needs less memory",
+    )
+
+
+def run_privacy_bench(*, quick: bool, quiet: bool = False) -> dict[str, Any]:
+    """Return what :func:`parity_flwr.app.bench.privacy.bench_privacy` measured.
+
+    Raises
+    ------
+    RunError
+        If the process failed; its own words are on stderr unless ``quiet``.
+    """
+    request = {"what": "privacy", "quick": quick}
+    return _measured(
+        request, quiet=quiet, action="read its messages above; it needs the extra 'privacy'"
+    )
+
+
+def _measured(request: dict[str, Any], *, quiet: bool, action: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "parity_flwr.app.bench"],
-        input=json.dumps({"sizes": [list(size) for size in sizes], "repeat": repeat}),
+        input=json.dumps(request),
         env=inherited() | _ONE_THREAD | {"FLWR_TELEMETRY_ENABLED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,
@@ -41,7 +64,7 @@ def run_bench(
         raise RunError(
             "the benchmark's process needs to end well",
             came=f"exit code {done.returncode}",
-            action="read its messages above; a smaller --clients needs less memory",
+            action=action,
         )
     result: dict[str, Any] = json.loads(done.stdout)
     return result

@@ -1,0 +1,1 @@
+"""Least squares on numbers drawn by partition; the server sees sums only."""
