@@ -31,6 +31,7 @@ class ResponseConfig:
     service_decay: float = 0.95  # a step counts this much less than the one before it
     service_rounds: int = 5  # steps of the model before its service counts
     echo: Zone = (0.1, 0.2)  # excess cosine of two clients' noise that makes them one
+    echo_spreads: float = 4.0  # and at least so many spreads of the honest cosines
     contradiction: Zone = (0.1, 0.3)  # cosine with the client's own mean
     turning: Zone = (-0.2, 0.0)  # cosine with the client's own direction memory
     balance: Zone = (0.2, 0.4)  # one-sidedness

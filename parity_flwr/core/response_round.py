@@ -93,6 +93,7 @@ def _count_pairs(past: Past, now: Present, moved: Past, config: RobustnessConfig
         voices=now.voices,
         trust=now.trust,
         zone=config.response.echo,
+        spreads=config.response.echo_spreads,
     )
     return replace(moved, pairs=pairs, met=met, share=share)
 
