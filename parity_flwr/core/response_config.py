@@ -35,6 +35,7 @@ class ResponseConfig:
     contradiction: Zone = (0.1, 0.3)  # cosine with the client's own mean
     turning: Zone = (-0.2, 0.0)  # cosine with the client's own direction memory
     balance: Zone = (0.2, 0.4)  # one-sidedness
+    leeway: float = 0.2  # so much more of it while no common direction is known
     common: Zone = (-0.12, -0.06)  # cosine of a client's noise with the others'
     loud: Zone = (5.0, 8.0)  # norm in medians
     response: Zone = (0.02, 0.06)  # cosine of a change with the model's step before it

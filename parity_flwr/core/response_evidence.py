@@ -122,13 +122,15 @@ def _single_factors(
     """Return what each reply's own figures leave of it, before the common direction."""
     rules, loudness = config.response, in_medians(norms, working)
     turned = 1 - rising(_figure(replies, OWN_DIRECTION, 1.0), rules.turning)
+    authority = _figure(replies, AUTHORITY, 0.0)
     contradiction = np.maximum(
-        1 - rising(_figure(replies, OWN, 1.0), rules.contradiction),
-        _figure(replies, AUTHORITY, 0.0) * turned,
+        1 - rising(_figure(replies, OWN, 1.0), rules.contradiction), authority * turned
     )
+    # Without a common direction honest clients lie far to one side of each other too.
+    one_sided = _figure(replies, BALANCE, 0.0) - rules.leeway * (1 - authority)
     return np.asarray(
         _decayed(cost * contradiction)
-        * (1 - rising(_figure(replies, BALANCE, 0.0), rules.balance))
+        * (1 - rising(one_sided, rules.balance))
         * rising(_figure(replies, COMMON, 1.0), rules.common)
         * (1 - rising(loudness, rules.loud))
         * (1 - rising(_figure(replies, RESPONSE, -1.0), rules.response))

@@ -9,17 +9,17 @@ from typing import Final
 from parity_flwr.app.compare import single_shot as rules
 from parity_flwr.app.compare.averaging import fedavg, oracle, robust_downweighting
 from parity_flwr.app.compare.contender import Recipe
-from parity_flwr.app.compare.reputation import inclusive, paper, reputation
+from parity_flwr.app.compare.reputation import neighbour, paper, reputation
 
 ORACLE: Final = "oracle"
 DEFAULT: Final = "reputation"
-INCLUSIVE: Final = "inclusive"
+NEIGHBOUR: Final = "neighbour"
 """Opt-in: compared where it is named, in no preset."""
 
 CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
     {
         DEFAULT: reputation,
-        INCLUSIVE: inclusive,
+        NEIGHBOUR: neighbour,
         ORACLE: oracle,
         "fedavg": fedavg,
         "paper": paper,

@@ -41,9 +41,9 @@ def reputation(setting: Setting) -> Contender:
     return Reputable(setting, TrustConfig())
 
 
-def inclusive(setting: Setting) -> Contender:
-    """Return the default strategy with the response design, which spares honest minorities."""
-    return Reputable(setting, TrustConfig(robustness=RobustnessConfig(design=Design.RESPONSE)))
+def neighbour(setting: Setting) -> Contender:
+    """Return the earlier default, which judges by distances and excludes honest minorities."""
+    return Reputable(setting, TrustConfig(robustness=RobustnessConfig(design=Design.NEIGHBOUR)))
 
 
 def paper(setting: Setting) -> Contender:
@@ -68,6 +68,7 @@ def paper_config() -> TrustConfig:
             formula=Formula.PAPER, slope=1.0, examples_factor=1e9, max_share=1.0
         ),
         robustness=RobustnessConfig(
+            design=Design.NEIGHBOUR,
             neighbour=1,
             tau=PAPER_TAU,
             lambda_=PAPER_LAMBDA,
