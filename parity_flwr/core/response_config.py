@@ -40,8 +40,9 @@ class ResponseConfig:
     loud: Zone = (5.0, 8.0)  # norm in medians
     response: Zone = (0.02, 0.06)  # cosine of a change with the model's step before it
     opposed: Zone = (0.2, 0.3)  # -cosine of a direction memory with the others'
-    unserved: Zone = (-0.15, -0.05)  # what the model did for a client, over the median client
+    unserved: Zone = (-0.1, 0.05)  # what the model did for a client, over the median client
     urgent: Zone = (1.1, 1.3)  # mean norm in medians, over which who is not served accuses
+    growing: Zone = (1.0, 1.15)  # the same, over what it was at the outset
     common_cause: Zone = (0.1, 0.15)  # median cosine of updates with steps that is believed
     unsupported: Zone = (0.03, 0.1)  # cosine below which an outlier has no support
     outliers: Zone = (1.0, 1.5)  # clients that the lack of support may accuse at once

@@ -46,6 +46,9 @@ RESPONSE = "response"
 LOUDNESS = "loudness"
 """Figure: the update's norm in medians, a decayed mean."""
 
+GROWTH = "growth"
+"""Figure: mean norm in medians, over that of the client's first updates."""
+
 SERVICE = "service"
 """Figure: what the others' steps did for the client's updates, over the median client's."""
 
@@ -163,7 +166,8 @@ def _service_factor(replies: Sequence[ReplyFacts], config: RobustnessConfig) -> 
     believed = rising(_figure(replies, SERVED, 0.0), rules.common_cause)
     unserved = 1 - rising(_figure(replies, SERVICE, 1.0), rules.unserved)
     urgent = rising(_figure(replies, LOUDNESS, 1.0), rules.urgent)
-    return np.asarray(1 - believed * unserved * urgent, np.float64)
+    growing = rising(_figure(replies, GROWTH, 1.0), rules.growing)
+    return np.asarray(1 - believed * unserved * urgent * growing, np.float64)
 
 
 def _decayed(cost: Values) -> Values:

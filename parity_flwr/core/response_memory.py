@@ -1,8 +1,8 @@
 """What the response design remembers of each client between rounds.
 
-A client's entry is one vector: ten numbers (its slot, updates seen, rank balance, answers
-to the model's steps, how many of them, its share, mean loudness, and three sums over what
-the model's steps did for it), then three sketches (the last update's, their decayed mean S,
+A client's entry is one vector: eleven numbers (its slot, updates seen, rank balance, answers
+to the model's steps, how many of them, its share, mean loudness, the same at the outset, and
+three sums over what the model's steps did for it), then three sketches (the last update's, their decayed mean S,
 the direction memory T), then for every slot the mean cosine of noise with that slot's
 client, then how often the two met. The entry under the empty name holds
 the authority of the common direction, the number of slots and the sketch's size.
@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 Memory = Mapping[str, Values]
 
 _COMMON = ""  # no identity is empty
-_NUMBERS = 10
+_NUMBERS = 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Past:
     answers: Values  # (n,), how many made the response
     share: Values  # (n,), in (0, 1]
     loudness: Values  # (n,), norms in medians
+    outset: Values  # (n,), the same over the first updates
     served: Values  # (n, 3), sums of update times step, update squared, step squared
     latest: Values  # (n, size), the last update's sketch
     means: Values  # (n, size), S
@@ -69,7 +70,8 @@ def recall(memory: Memory, identities: Sequence[str], *, size: int) -> Past:
         answers=rows[:, 4],
         share=rows[:, 5],
         loudness=rows[:, 6],
-        served=rows[:, 7:_NUMBERS],
+        outset=rows[:, 7],
+        served=rows[:, 8:_NUMBERS],
         latest=sketches[:, 0],
         means=sketches[:, 1],
         directions=sketches[:, 2],
@@ -94,6 +96,7 @@ def keep(memory: Memory, identities: Sequence[str], past: Past) -> dict[str, Val
             past.answers,
             past.share,
             past.loudness,
+            past.outset,
             past.served,
         ]
     )

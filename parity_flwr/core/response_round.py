@@ -14,6 +14,7 @@ from parity_flwr.core.response_evidence import (
     BALANCE,
     COMMON,
     DIRECTION,
+    GROWTH,
     LOUDNESS,
     OWN,
     OWN_DIRECTION,
@@ -58,13 +59,15 @@ def advance(past: Past, now: Present, config: RobustnessConfig) -> Past:
     rate, rules = mean_rate(config.sketch_decay, counts), config.response
     agreed = agreement(now.sketches, _voters(past, now, config), past.share)
     weight = max(0.0, agreed - rules.agreement) ** 2
+    loudness = past.loudness + rate * (now.loudness - past.loudness)
     moved = replace(
         past,
         counts=counts,
         latest=now.sketches,
         means=past.means + rate[:, None] * (now.sketches - past.means),
         balance=past.balance + rate * (now.balance - past.balance),
-        loudness=past.loudness + rate * (now.loudness - past.loudness),
+        loudness=loudness,
+        outset=np.where(counts <= rules.service_rounds, loudness, past.outset),
         directions=rules.direction_decay * past.directions + weight * now.sketches,
         authority=rules.direction_decay * past.authority + weight,
     )
@@ -139,12 +142,18 @@ def figures(
         (COMMON, row_medians(latest.pairs, others), np.asarray(others.any(axis=1), np.bool_)),
         (RESPONSE, latest.response, latest.answers >= rules.response_rounds),
         (LOUDNESS, latest.loudness, everybody),
+        (GROWTH, _growth(latest), latest.counts > rules.service_rounds),
         *_service_figures(now, latest, config),
     ]
     return [
         {name: float(values[k]) for name, values, told in found if told[k]}
         for k in range(len(known))
     ]
+
+
+def _growth(latest: Past) -> Values:
+    outset = latest.outset
+    return np.divide(latest.loudness, outset, out=np.ones_like(outset), where=outset > 0)
 
 
 def _service_figures(
