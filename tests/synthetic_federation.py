@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
-from parity_flwr.core.measure import Figures, NeighbourRule
+from parity_flwr.core.measure import Figures
 from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import standing_of
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import decide, excluded_identities
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.shares import client_alpha
@@ -59,13 +60,19 @@ def shift_everything(own: Array, others: Array, rng: np.random.Generator) -> Arr
 
 
 def run(
-    attack: Attack | None, *, seed: int, attackers: int = 3, n: int = 10, rounds: int = 15
+    attack: Attack | None,
+    *,
+    seed: int,
+    attackers: int = 3,
+    n: int = 10,
+    rounds: int = 15,
+    config: TrustConfig = CONFIG,
 ) -> Outcome:
     """Train for some rounds; clients c0 ... are the attackers."""
     rng = np.random.default_rng(seed)
     optimum = 2 * rng.normal(size=600)
     own = optimum + _DIFFERENCE * rng.normal(size=(n, 600))
-    names, rule = [f"c{k}" for k in range(n)], NeighbourRule(CONFIG.robustness)
+    names, rule = [f"c{k}" for k in range(n)], rule_for(config.robustness)
     model, state, memory = np.zeros(600), ReputationState(), dict[str, Array]()
     for number in range(1, rounds + 1):
         updates = _STEP * (own - model) + _NOISE * rng.normal(size=own.shape)
@@ -74,24 +81,29 @@ def run(
         figures, memory = rule.measure(
             MatrixRows(updates.astype(np.float32)),
             identities=names,
-            trust=_trust(state, names),
+            trust=_trust(state, names, config),
             memory=memory,
             secret=bytes(range(32)),
+            applied=_applied(state, names, config),
         )
         replies = tuple(_facts(*pair) for pair in zip(names, figures, strict=True))
-        state, decision = decide(state, RoundFacts(round=number, replies=replies), CONFIG)
+        state, decision = decide(state, RoundFacts(round=number, replies=replies), config)
         model = model + np.array([each.weight for each in decision.replies]) @ updates
     target = own[attackers:].mean(axis=0) if attack else own.mean(axis=0)
     return Outcome(
-        excluded=excluded_identities(state, CONFIG),
+        excluded=excluded_identities(state, config),
         composites=tuple(state.standings[name].composite for name in names),
         error=float(np.linalg.norm(model - target) / np.linalg.norm(target)),
     )
 
 
-def _trust(state: ReputationState, names: list[str]) -> Array:
-    standings = [standing_of(state, name, CONFIG.reputation) for name in names]
-    return np.array([client_alpha(each, state, CONFIG) for each in standings])
+def _trust(state: ReputationState, names: list[str], config: TrustConfig) -> Array:
+    standings = [standing_of(state, name, config.reputation) for name in names]
+    return np.array([client_alpha(each, state, config) for each in standings])
+
+
+def _applied(state: ReputationState, names: list[str], config: TrustConfig) -> Array:
+    return np.array([standing_of(state, n, config.reputation).applied for n in names])
 
 
 def _facts(name: str, figures: Figures) -> ReplyFacts:

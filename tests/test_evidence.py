@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from parity_flwr.core.config import RobustnessConfig
+from parity_flwr.core.config import Design, RobustnessConfig
 from parity_flwr.core.evidence import (
     BALANCE,
     DIRECTION,
@@ -25,8 +25,8 @@ from parity_flwr.core.evidence import (
 from parity_flwr.core.records import ReplyFacts
 from round_facts import accepted
 
-CONFIG = RobustnessConfig()
-ABSOLUTE = RobustnessConfig(tau=2.0, lambda_=0.5)
+CONFIG = RobustnessConfig(design=Design.NEIGHBOUR)
+ABSOLUTE = RobustnessConfig(design=Design.NEIGHBOUR, tau=2.0, lambda_=0.5)
 
 sizes = st.just(0.0) | st.floats(1e-3, 100)  # the spread has a floor at 1e-12
 figures = st.fixed_dictionaries(
@@ -175,11 +175,11 @@ def test_penalties_agree_with_the_naive_twin(values: list[float]) -> None:
 
 def test_huge_distances_underflow_to_zero_without_a_warning() -> None:
     values = np.array([1.0, 1.0, 1.0, 1e300])
-    sharp = RobustnessConfig(lambda_=1e300)
+    sharp = RobustnessConfig(design=Design.NEIGHBOUR, lambda_=1e300)
     assert penalty_among(values, np.ones(4, bool), sharp).tolist() == [1, 1, 1, 0]
 
 
 def test_somebody_is_always_working() -> None:
-    strict = RobustnessConfig(idle_share=1.0)
+    strict = RobustnessConfig(design=Design.NEIGHBOUR, idle_share=1.0)
     assert is_working(np.array([1.0, 2.0, 3.0]), strict).tolist() == [False, True, True]
     assert is_working(np.zeros(3), strict).all()

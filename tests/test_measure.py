@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import reference_measure
-from parity_flwr.core.config import RobustnessConfig
+from parity_flwr.core.config import Design, RobustnessConfig
 from parity_flwr.core.evidence import BALANCE, DIRECTION, MEMORY, weigh_evidence
 from parity_flwr.core.measure import Figures, NeighbourRule
 from parity_flwr.core.ranks import choose_coordinates
@@ -22,7 +22,7 @@ from round_facts import accepted
 
 Array = NDArray[np.float64]
 SECRET = bytes(range(32))
-SMALL = RobustnessConfig(sketch_size=64, ranked_coordinates=30)
+SMALL = RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=64, ranked_coordinates=30)
 
 
 def measure(
@@ -206,7 +206,7 @@ def test_distances_grow_with_the_updates(rng: np.random.Generator) -> None:
 
 
 def test_memory_can_be_switched_off(rng: np.random.Generator) -> None:
-    off = RobustnessConfig(sketch_size=0)
+    off = RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=0)
     figures, memory = last_of((updates(rng) for _ in range(5)), config=off)
     assert memory == {}
     assert all(f.extra == {} for f in figures)
@@ -217,7 +217,7 @@ def test_a_memory_from_before_it_was_switched_off_is_kept_and_unused(
 ) -> None:
     _, memory = last_of(updates(rng) for _ in range(4))
     figures, after = measure(
-        updates(rng), memory=memory, config=RobustnessConfig(sketch_size=0)
+        updates(rng), memory=memory, config=RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=0)
     )
     assert after == memory
     assert all(f.extra == {} for f in figures)
@@ -226,7 +226,7 @@ def test_a_memory_from_before_it_was_switched_off_is_kept_and_unused(
 def test_another_sketch_size_starts_the_memory_anew(rng: np.random.Generator) -> None:
     _, memory = last_of(updates(rng) for _ in range(4))
     figures, after = measure(
-        updates(rng), memory=memory, config=RobustnessConfig(sketch_size=32)
+        updates(rng), memory=memory, config=RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=32)
     )
     assert all(f.extra == {} for f in figures)
     assert after["c0"].shape == (66,)
@@ -247,7 +247,7 @@ def test_the_memory_given_is_not_changed(rng: np.random.Generator) -> None:
 
 
 def test_no_ranked_coordinates_are_balanced(rng: np.random.Generator) -> None:
-    config = RobustnessConfig(sketch_size=32, ranked_coordinates=0)
+    config = RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=32, ranked_coordinates=0)
     figures, _ = last_of((updates(rng) for _ in range(3)), config=config)
     assert [f.extra[BALANCE] for f in figures] == [0.0] * 9
 

@@ -206,11 +206,12 @@ def test_figures_move_with_their_updates(rng: np.random.Generator) -> None:
 
 
 def test_the_design_chooses_the_rule() -> None:
-    assert isinstance(rule_for(RobustnessConfig()), NeighbourRule)
-    assert isinstance(rule_for(SMALL), ResponseRule)
-    chosen = Reputation(FedAvg(), config=TrustConfig(robustness=SMALL), journal=None)
-    assert isinstance(chosen.rule, ResponseRule)
-    assert isinstance(Reputation(FedAvg(), journal=None).rule, NeighbourRule)
+    near = RobustnessConfig(design=Design.NEIGHBOUR)
+    assert isinstance(rule_for(near), NeighbourRule)
+    assert isinstance(rule_for(RobustnessConfig()), ResponseRule)
+    chosen = Reputation(FedAvg(), config=TrustConfig(robustness=near), journal=None)
+    assert isinstance(chosen.rule, NeighbourRule)
+    assert isinstance(Reputation(FedAvg(), journal=None).rule, ResponseRule)
 
 
 def test_replay_from_canonical_json_gives_the_same_bits(rng: np.random.Generator) -> None:

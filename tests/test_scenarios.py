@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from parity_flwr.core.config import Design, RobustnessConfig, TrustConfig
 from synthetic_federation import (
     Attack,
     a_little,
@@ -15,11 +16,15 @@ from synthetic_federation import (
 )
 
 SEEDS = (0, 1, 2)
+NEIGHBOUR, RESPONSE = (
+    TrustConfig(robustness=RobustnessConfig(design=design)) for design in Design
+)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_nobody_is_excluded_when_all_are_honest(seed: int) -> None:
-    outcome = run(None, seed=seed)
+@pytest.mark.parametrize("config", [NEIGHBOUR, RESPONSE], ids=list(Design))
+def test_nobody_is_excluded_when_all_are_honest(config: TrustConfig, seed: int) -> None:
+    outcome = run(None, seed=seed, config=config)
     assert outcome.excluded == ()
     assert min(outcome.composites) > 600  # everybody has gained
     assert outcome.error < 0.05
@@ -28,10 +33,13 @@ def test_nobody_is_excluded_when_all_are_honest(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("attackers", [3, 4])
 @pytest.mark.parametrize("attack", [sign_flip, a_little, identical, shift_everything])
-def test_exactly_the_attackers_are_excluded(attack: Attack, attackers: int, seed: int) -> None:
-    outcome = run(attack, seed=seed, attackers=attackers)
+@pytest.mark.parametrize("config", [NEIGHBOUR, RESPONSE], ids=list(Design))
+def test_exactly_the_attackers_are_excluded(
+    config: TrustConfig, attack: Attack, attackers: int, seed: int
+) -> None:
+    outcome = run(attack, seed=seed, attackers=attackers, config=config)
     assert outcome.excluded == tuple(f"c{k}" for k in range(attackers))
-    assert min(outcome.composites[attackers:]) > 600
+    assert min(outcome.composites[attackers:]) > 500
     assert outcome.error < 0.06
 
 
@@ -42,9 +50,23 @@ def test_colluders_in_noise_lose_their_weight_while_it_matters(
 ) -> None:
     # Near convergence noise of ordinary length is what everybody sends, and is forgiven.
     early, late = (
-        run(identical_noise, seed=seed, attackers=attackers, rounds=rounds)
+        run(
+            identical_noise,
+            seed=seed,
+            attackers=attackers,
+            rounds=rounds,
+            config=NEIGHBOUR,
+        )
         for rounds in (5, 15)
     )
     assert early.excluded == tuple(f"c{k}" for k in range(attackers))
     assert min(late.composites[attackers:]) > 600
     assert late.error < 0.06
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("attackers", [3, 4])
+def test_noise_that_repeats_has_one_voice_by_default(attackers: int, seed: int) -> None:
+    outcome = run(identical_noise, seed=seed, attackers=attackers)
+    assert outcome.excluded == ()  # it lies nothing, and costs next to nothing
+    assert outcome.error < 0.03

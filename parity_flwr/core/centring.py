@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.config import RobustnessConfig
 from parity_flwr.core.records import ReplyFacts
-from parity_flwr.core.response_evidence import COEFFICIENT, DISTANCE
+from parity_flwr.core.response_evidence import COEFFICIENT, DISTANCE, SHARE
 from parity_flwr.core.response_figures import row_medians
 
 Values = NDArray[np.float64]
@@ -21,7 +21,8 @@ def pull_to_centre(
     """Return the weights c_k after clipping around the geometric median. *Decided*.
 
     z + sum_k w_k f_k (delta_k - z) with f_k = min(1, ``reach`` m / r_k), where r_k is the
-    distance to the centre z = sum_k lambda_k delta_k and m the weighted median distance. It is
+    distance to the centre z = sum_k lambda_k delta_k and m the median distance of those
+    with weight, echoes sharing one voice. It is
     a weighted sum again: c_k = w_k f_k + (sum w - sum w f) lambda_k. Who has no weight
     has none in z either. Without the centre's figures the weights stay.
     """
@@ -32,6 +33,8 @@ def pull_to_centre(
     centre = np.where(weights > 0, np.maximum(centre, 0.0), 0.0)
     if centre.sum() == 0:
         return weights
-    bound = config.response.reach * float(row_medians(far[None], weights[None])[0])
+    # Not the weights: who claims many examples must not say how far away is usual.
+    heads = np.array([each.figures.get(SHARE, 1.0) for each in replies]) * (weights > 0)
+    bound = config.response.reach * float(row_medians(far[None], heads[None])[0])
     kept = weights * np.divide(bound, far, out=np.ones_like(far), where=far > bound)
     return np.asarray(kept + (weights.sum() - kept.sum()) * centre / centre.sum(), np.float64)

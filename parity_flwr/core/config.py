@@ -104,7 +104,7 @@ class RobustnessConfig:
     idle_share: float = 0.1  # an update shorter than this share of the median is no work
     opposed_at: float = 0.15  # a memory this much against the others' (-cosine) has no weight
     balance: tuple[float, float] = (0.2, 0.4)  # one-sidedness: no doubt below, none left above
-    design: Design = Design.NEIGHBOUR  # the response design has constants of its own
+    design: Design = Design.RESPONSE  # the response design has constants of its own
     response: ResponseConfig = field(default_factory=ResponseConfig)
 
     def __post_init__(self) -> None:

@@ -28,14 +28,22 @@ class ResponseConfig:
     authority: float = 0.015  # evidence on the common direction at which it is believed fully
     response_decay: float = 0.95
     response_rounds: int = 3  # answers to the model's step before they count
+    service_decay: float = 0.95  # a step counts this much less than the one before it
+    service_rounds: int = 5  # steps of the model before its service counts
     echo: Zone = (0.1, 0.2)  # excess cosine of two clients' noise that makes them one
+    echo_spreads: float = 4.0  # and at least so many spreads of the honest cosines
     contradiction: Zone = (0.1, 0.3)  # cosine with the client's own mean
     turning: Zone = (-0.2, 0.0)  # cosine with the client's own direction memory
     balance: Zone = (0.2, 0.4)  # one-sidedness
+    leeway: float = 0.2  # so much more of it while no common direction is known
     common: Zone = (-0.12, -0.06)  # cosine of a client's noise with the others'
     loud: Zone = (5.0, 8.0)  # norm in medians
     response: Zone = (0.02, 0.06)  # cosine of a change with the model's step before it
     opposed: Zone = (0.2, 0.3)  # -cosine of a direction memory with the others'
+    unserved: Zone = (-0.1, 0.05)  # what the model did for a client, over the median client
+    urgent: Zone = (1.1, 1.3)  # mean norm in medians, over which who is not served accuses
+    growing: Zone = (1.0, 1.15)  # the same, over what it was at the outset
+    common_cause: Zone = (0.1, 0.15)  # median cosine of updates with steps that is believed
     unsupported: Zone = (0.03, 0.1)  # cosine below which an outlier has no support
     outliers: Zone = (1.0, 1.5)  # clients that the lack of support may accuse at once
     opponents: Zone = (0.3, 0.35)  # share of the sound that opposition may accuse at once
@@ -50,7 +58,7 @@ class ResponseConfig:
                 _require_zone(each.name, value)
             else:
                 _require_between(each.name, value, 0.0, _LARGEST)
-        for name in ("direction_decay", "response_decay", "spared_soundness", "spared_penalty"):
+        for name in ("direction_decay", "response_decay", "service_decay", "spared_soundness", "spared_penalty"):
             _require_between(name, getattr(self, name), 0.0, 1.0)
         for name in ("authority", "reach"):
             _require_between(name, getattr(self, name), 1e-9, _LARGEST)

@@ -43,6 +43,18 @@ SHARE = "share"
 RESPONSE = "response"
 """Figure: mean cosine of the client's innovation with the model's last step."""
 
+LOUDNESS = "loudness"
+"""Figure: the update's norm in medians, a decayed mean."""
+
+GROWTH = "growth"
+"""Figure: mean norm in medians, over that of the client's first updates."""
+
+SERVICE = "service"
+"""Figure: what the others' steps did for the client's updates, over the median client's."""
+
+SERVED = "served"
+"""Figure: the median cosine of a client's updates with the others' steps, at least 0."""
+
 DISTANCE = "distance"
 """Figure: distance of the update to the round's geometric median."""
 
@@ -85,6 +97,12 @@ def is_at_work(norms: Values, config: RobustnessConfig) -> NDArray[np.bool_]:
     return np.asarray(norms >= config.response.idle_share * np.median(norms), np.bool_)
 
 
+def in_medians(norms: Values, working: NDArray[np.bool_]) -> Values:
+    """Return the norms over the working ones' median, 1 where that is 0."""
+    median = float(np.median(norms[working]))
+    return np.asarray(norms / median if median > 0 else np.ones(len(norms)), np.float64)
+
+
 def rising(values: Values, zone: tuple[float, float]) -> Values:
     """Return 0 below the zone, 1 above it, straight in between.
 
@@ -105,16 +123,17 @@ def _single_factors(
     config: RobustnessConfig,
 ) -> Values:
     """Return what each reply's own figures leave of it, before the common direction."""
-    rules, median = config.response, float(np.median(norms[working]))
-    loudness = norms / median if median > 0 else np.ones(len(norms))
+    rules, loudness = config.response, in_medians(norms, working)
     turned = 1 - rising(_figure(replies, OWN_DIRECTION, 1.0), rules.turning)
+    authority = _figure(replies, AUTHORITY, 0.0)
     contradiction = np.maximum(
-        1 - rising(_figure(replies, OWN, 1.0), rules.contradiction),
-        _figure(replies, AUTHORITY, 0.0) * turned,
+        1 - rising(_figure(replies, OWN, 1.0), rules.contradiction), authority * turned
     )
+    # Without a common direction honest clients lie far to one side of each other too.
+    one_sided = _figure(replies, BALANCE, 0.0) - rules.leeway * (1 - authority)
     return np.asarray(
         _decayed(cost * contradiction)
-        * (1 - rising(_figure(replies, BALANCE, 0.0), rules.balance))
+        * (1 - rising(one_sided, rules.balance))
         * rising(_figure(replies, COMMON, 1.0), rules.common)
         * (1 - rising(loudness, rules.loud))
         * (1 - rising(_figure(replies, RESPONSE, -1.0), rules.response))
@@ -135,9 +154,20 @@ def _direction_factors(
     doubted = np.count_nonzero(supported[sound] < _DOUBTED)
     many = rising(np.array(float(doubted)), rules.outliers)
     opposed = 1 - authority * rising(-direction, rules.opposed)
+    opposed = np.minimum(opposed, _service_factor(replies, config))
     factor = np.minimum(opposed, supported + (1 - supported) * many)
     opponents = np.count_nonzero(factor[sound] < _DOUBTED) / max(1, int(sound.sum()))
     return factor, float(rising(np.array(opponents), rules.opponents))
+
+
+def _service_factor(replies: Sequence[ReplyFacts], config: RobustnessConfig) -> Values:
+    """Return 0 for a loud client for whom the model, which serves the others, does nothing."""
+    rules = config.response
+    believed = rising(_figure(replies, SERVED, 0.0), rules.common_cause)
+    unserved = 1 - rising(_figure(replies, SERVICE, 1.0), rules.unserved)
+    urgent = rising(_figure(replies, LOUDNESS, 1.0), rules.urgent)
+    growing = rising(_figure(replies, GROWTH, 1.0), rules.growing)
+    return np.asarray(1 - believed * unserved * urgent * growing, np.float64)
 
 
 def _decayed(cost: Values) -> Values:

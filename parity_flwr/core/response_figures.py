@@ -68,7 +68,13 @@ def cosines(a: Values, b: Values) -> Values:
 
 
 def echo_shares(
-    pairs: Values, known: Mask, *, voices: Mask, trust: Values, zone: tuple[float, float]
+    pairs: Values,
+    known: Mask,
+    *,
+    voices: Mask,
+    trust: Values,
+    zone: tuple[float, float],
+    spreads: float = 0.0,
 ) -> Values:
     """Return 1/(1 + the number of clients that a client's noise repeats), shape (n,).
 
@@ -91,9 +97,12 @@ def echo_shares(
     [0.5, 0.5, 1.0]
     """
     among = known & np.outer(voices, voices)
-    usual = max(0.0, float(np.median(pairs[among]))) if among.any() else 0.0
+    told = pairs[among] if among.any() else np.zeros(1)
+    usual = float(np.median(told))
+    spread = 1.4826 * float(np.median(np.abs(told - usual)))
     low, high = zone
-    echo = np.clip((pairs - usual - low) / (high - low), 0.0, 1.0) * known
+    start = max(0.0, usual) + max(low, spreads * spread)
+    echo = np.clip((pairs - start) / (high - low), 0.0, 1.0) * known
     weight = np.where(voices, np.maximum(trust, _LEAST_TRUST), 0.0)
     ratio = np.minimum(1.0, weight[None] / np.maximum(weight[:, None], _LEAST_TRUST))
     return np.asarray(1.0 / (1.0 + (echo * ratio).sum(axis=1)), np.float64)

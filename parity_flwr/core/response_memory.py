@@ -1,9 +1,10 @@
 """What the response design remembers of each client between rounds.
 
-A client's entry is one vector: six numbers (its slot, updates seen, rank balance, answers
-to the model's steps, how many of them, its share), then three sketches (the last update's,
-their decayed mean S, the direction memory T), then for every slot the mean cosine of noise
-with that slot's client, then how often the two met. The entry under the empty name holds
+A client's entry is one vector: eleven numbers (its slot, updates seen, rank balance, answers
+to the model's steps, how many of them, its share, mean loudness, the same at the outset, and
+three sums over what the model's steps did for it), then three sketches (the last update's, their decayed mean S,
+the direction memory T), then for every slot the mean cosine of noise with that slot's
+client, then how often the two met. The entry under the empty name holds
 the authority of the common direction, the number of slots and the sketch's size.
 """
 
@@ -19,7 +20,7 @@ Values = NDArray[np.float64]
 Memory = Mapping[str, Values]
 
 _COMMON = ""  # no identity is empty
-_NUMBERS = 6
+_NUMBERS = 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,9 @@ class Past:
     response: Values  # (n,), in [-1, 1]
     answers: Values  # (n,), how many made the response
     share: Values  # (n,), in (0, 1]
+    loudness: Values  # (n,), norms in medians
+    outset: Values  # (n,), the same over the first updates
+    served: Values  # (n, 3), sums of update times step, update squared, step squared
     latest: Values  # (n, size), the last update's sketch
     means: Values  # (n, size), S
     directions: Values  # (n, size), T
@@ -65,6 +69,9 @@ def recall(memory: Memory, identities: Sequence[str], *, size: int) -> Past:
         response=rows[:, 3],
         answers=rows[:, 4],
         share=rows[:, 5],
+        loudness=rows[:, 6],
+        outset=rows[:, 7],
+        served=rows[:, 8:_NUMBERS],
         latest=sketches[:, 0],
         means=sketches[:, 1],
         directions=sketches[:, 2],
@@ -81,7 +88,17 @@ def keep(memory: Memory, identities: Sequence[str], past: Past) -> dict[str, Val
     slots = max(used, int(past.slots.max()) + 1)
     result = {**known, _COMMON: np.array([past.authority, slots, size], np.float64)}
     numbers = np.column_stack(
-        [past.slots, past.counts, past.balance, past.response, past.answers, past.share]
+        [
+            past.slots,
+            past.counts,
+            past.balance,
+            past.response,
+            past.answers,
+            past.share,
+            past.loudness,
+            past.outset,
+            past.served,
+        ]
     )
     sketches = np.concatenate([past.latest, past.means, past.directions], axis=1)
     for k, name in enumerate(identities):

@@ -14,9 +14,13 @@ from parity_flwr.core.response_evidence import (
     BALANCE,
     COMMON,
     DIRECTION,
+    GROWTH,
+    LOUDNESS,
     OWN,
     OWN_DIRECTION,
     RESPONSE,
+    SERVED,
+    SERVICE,
     SHARE,
 )
 from parity_flwr.core.response_figures import (
@@ -43,6 +47,7 @@ class Present:
 
     sketches: Values  # (n, size)
     balance: Values  # (n,), this round's rank balance
+    loudness: Values  # (n,), this round's norms in medians
     voices: Mask  # (n,), working and with weight
     trust: Values  # (n,), alpha before the round
     applied: Values  # (n,), coefficients of the model's last step
@@ -54,12 +59,15 @@ def advance(past: Past, now: Present, config: RobustnessConfig) -> Past:
     rate, rules = mean_rate(config.sketch_decay, counts), config.response
     agreed = agreement(now.sketches, _voters(past, now, config), past.share)
     weight = max(0.0, agreed - rules.agreement) ** 2
+    loudness = past.loudness + rate * (now.loudness - past.loudness)
     moved = replace(
         past,
         counts=counts,
         latest=now.sketches,
         means=past.means + rate[:, None] * (now.sketches - past.means),
         balance=past.balance + rate * (now.balance - past.balance),
+        loudness=loudness,
+        outset=np.where(counts <= rules.service_rounds, loudness, past.outset),
         directions=rules.direction_decay * past.directions + weight * now.sketches,
         authority=rules.direction_decay * past.authority + weight,
     )
@@ -88,6 +96,7 @@ def _count_pairs(past: Past, now: Present, moved: Past, config: RobustnessConfig
         voices=now.voices,
         trust=now.trust,
         zone=config.response.echo,
+        spreads=config.response.echo_spreads,
     )
     return replace(moved, pairs=pairs, met=met, share=share)
 
@@ -101,7 +110,16 @@ def _count_answers(past: Past, now: Present, moved: Past, config: RobustnessConf
     rate = np.where(asked, mean_rate(config.response.response_decay, answers), 0.0)
     found = cosines(now.sketches - past.latest, step)
     response = past.response + rate * (found - past.response)
-    return replace(moved, response=response, answers=answers)
+    served = past.served + _services(past, step, asked, config)
+    return replace(moved, response=response, answers=answers, served=served)
+
+
+def _services(past: Past, step: Values, asked: Mask, config: RobustnessConfig) -> Values:
+    """Return what the others' last step adds to the sums, shape (n, 3); early steps count more."""
+    weight = np.where(asked, config.response.service_decay**past.answers, 0.0)
+    products = [(past.latest, step), (past.latest, past.latest), (step, step)]
+    found = [np.einsum("kj,kj->k", a, b) for a, b in products]
+    return np.asarray(weight[:, None] * np.column_stack(found), np.float64)
 
 
 def figures(
@@ -123,11 +141,36 @@ def figures(
         (DIRECTION, _supports(past, now, latest, heard), heard),
         (COMMON, row_medians(latest.pairs, others), np.asarray(others.any(axis=1), np.bool_)),
         (RESPONSE, latest.response, latest.answers >= rules.response_rounds),
+        (LOUDNESS, latest.loudness, everybody),
+        (GROWTH, _growth(latest), latest.counts > rules.service_rounds),
+        *_service_figures(now, latest, config),
     ]
     return [
         {name: float(values[k]) for name, values, told in found if told[k]}
         for k in range(len(known))
     ]
+
+
+def _growth(latest: Past) -> Values:
+    outset = latest.outset
+    return np.divide(latest.loudness, outset, out=np.ones_like(outset), where=outset > 0)
+
+
+def _service_figures(
+    now: Present, latest: Past, config: RobustnessConfig
+) -> list[tuple[str, Values, Mask]]:
+    """Return what the model's steps did for each client, over what they did for the median."""
+    told = latest.answers >= config.response.service_rounds
+    heard = told & now.voices
+    if np.count_nonzero(heard) < config.min_replies:
+        return []
+    gains, ours, steps = latest.served.T
+    lengths = np.sqrt(ours * steps)
+    usual = float(np.median(gains[heard]))
+    common = np.divide(gains, lengths, out=np.zeros_like(gains), where=lengths > 0)
+    service = np.clip(gains / usual, -10.0, 10.0) if usual > 0 else np.ones_like(gains)
+    served = max(0.0, float(np.median(common[heard])))
+    return [(SERVICE, service, told), (SERVED, np.full(len(gains), served), told)]
 
 
 def _supports(past: Past, now: Present, latest: Past, heard: Mask) -> Values:

@@ -23,7 +23,12 @@ from parity_flwr.core.measure import (
 )
 from parity_flwr.core.ranks import rank_balance
 from parity_flwr.core.recollection import Memory
-from parity_flwr.core.response_evidence import COEFFICIENT, DISTANCE, is_at_work
+from parity_flwr.core.response_evidence import (
+    COEFFICIENT,
+    DISTANCE,
+    in_medians,
+    is_at_work,
+)
 from parity_flwr.core.response_memory import keep, recall
 from parity_flwr.core.response_round import Present, advance, figures
 from parity_flwr.core.robustness import neighbour_distance
@@ -86,6 +91,7 @@ class ResponseRule:
             now = Present(
                 sketches=seen.sketches,
                 balance=rank_balance(seen.columns, among=voices & near),
+                loudness=in_medians(lengths, working),
                 voices=voices,
                 trust=trust,
                 applied=np.zeros(len(trust)) if applied is None else applied,

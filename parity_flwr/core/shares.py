@@ -87,9 +87,12 @@ def _weights(
 ) -> Vector:
     claimed = np.array([reply.num_examples or 0 for reply in replies], dtype=np.float64)
     examples = cap_examples(claimed, factor=config.weights.examples_factor)
-    shares = combine(alpha, beta, examples, formula=config.weights.formula)
     rules = config.reputation
     young = np.array([_proven(each) < rules.probation_rounds for each in standings])
+    if config.robustness.design is Design.RESPONSE:
+        # Liars are found within rounds; until then many claimed examples must not carry them.
+        examples = np.where(young, cap_examples(claimed, factor=1.0), examples)
+    shares = combine(alpha, beta, examples, formula=config.weights.formula)
     shares = _bounded(_without_negligible(shares), young, config)
     if config.robustness.design is Design.NEIGHBOUR:
         return shares

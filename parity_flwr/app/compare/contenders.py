@@ -9,19 +9,22 @@ from typing import Final
 from parity_flwr.app.compare import single_shot as rules
 from parity_flwr.app.compare.averaging import fedavg, oracle, robust_downweighting
 from parity_flwr.app.compare.contender import Recipe
-from parity_flwr.app.compare.reputation import inclusive, paper, reputation
+from parity_flwr.app.compare.reputation import inclusive, neighbour, paper, reputation
 from parity_flwr.app.compare.secagg_groups import secagg_groups
 
 ORACLE: Final = "oracle"
 DEFAULT: Final = "reputation"
 SECAGG_GROUPS: Final = "secagg_groups"
 INCLUSIVE: Final = "inclusive"
-"""Opt-in: compared where it is named, in no preset."""
+NEIGHBOUR: Final = "neighbour"
+ON_REQUEST: Final = frozenset({SECAGG_GROUPS, NEIGHBOUR})
+"""Compared where they are named, in no preset."""
 
 CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
     {
         DEFAULT: reputation,
         INCLUSIVE: inclusive,
+        NEIGHBOUR: neighbour,
         ORACLE: oracle,
         "fedavg": fedavg,
         "paper": paper,

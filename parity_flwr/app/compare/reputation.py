@@ -13,7 +13,7 @@ from parity_flwr.app.compare.contender import (
     Values,
     weighted,
 )
-from parity_flwr.core.config import GateConfig, TrustConfig
+from parity_flwr.core.config import Design, GateConfig, RobustnessConfig, TrustConfig
 from parity_flwr.core.measure import Figures, Rule
 from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.core.recollection import Memory
@@ -29,6 +29,11 @@ from parity_flwr.strategies.bookkeeping import sketch_seed
 def reputation(setting: Setting) -> Contender:
     """Return the default strategy: ``ReputationFedAvg`` with its default configuration."""
     return Reputable(setting, trust_config(Mode.ROBUST))
+
+
+def neighbour(setting: Setting) -> Contender:
+    """Return the earlier default, which judges by distances and excludes honest minorities."""
+    return Reputable(setting, TrustConfig(robustness=RobustnessConfig(design=Design.NEIGHBOUR)))
 
 
 def inclusive(setting: Setting) -> Contender:
