@@ -13,9 +13,9 @@ from journal_records import (
     journal_in,
 )
 from journal_tampering import execute, failures, query, rehash
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.schema import metadata
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.errors import JournalError
 
 NAMES = {

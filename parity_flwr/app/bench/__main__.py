@@ -7,7 +7,7 @@ import logging
 import sys
 
 from parity_flwr.app.bench.aggregate import bench
-from parity_flwr.app.task_identity import task_identity
+from parity_flwr.app.engines.task_identity import task_identity
 
 
 def _report(line: str) -> None:
