@@ -14,9 +14,9 @@ from flwr.app import ConfigRecord, Message
 from flwr.serverapp.strategy import Result
 
 from encrypted_runs import agreed, encrypted_app
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import SqlJournal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.clients import EncryptionPolicy
 from parity_flwr.core.encryption.terms import CIPHERTEXT, Reveal
 from parity_flwr.strategies import EncryptedAggregation, Encryption, Sampling

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from parity_flwr.app.processes import flower_variables, free_port, kept, program
-from parity_flwr.app.superlink import private_superlink
+from parity_flwr.app.engines.processes import flower_variables, free_port, kept, program
+from parity_flwr.app.engines.superlink import private_superlink
 
 
 @contextmanager

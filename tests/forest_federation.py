@@ -12,7 +12,7 @@ from flwr.client import Client
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import ForestClient, ForestTraining, Table, parity_mods
 from parity_flwr.clients.attacks.forests import ForestAttack, ForestAttackMod
 from parity_flwr.core.forest import Forest, ForestSchema, decode_forest

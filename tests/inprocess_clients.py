@@ -16,7 +16,7 @@ from flwr.app import (
 )
 from flwr.clientapp import ClientApp
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 
 Behaviour = Callable[[Message, Context], Message | None]
 

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.chain import genesis, link
-from parity_flwr.app.verify import Verification
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import Verification
 
 
 def execute(run: RunFolder, statement: str, *values: object) -> None:

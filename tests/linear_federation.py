@@ -15,7 +15,7 @@ from flwr.clientapp.typing import Mod
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import (
     LinearClient,
     LinearTraining,

@@ -18,10 +18,10 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, MetricRecord
 
 from parity_flwr.app.conformance import honest_app
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import SqlJournal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.privacy.central import CentralPrivacy
 from parity_flwr.strategies import DPFedAvg

@@ -22,9 +22,9 @@ from flwr.app import (
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, Result, Strategy
 
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import SqlJournal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.strategies import Reputation, Sampling
 
 CLIENTS, ROUNDS = 6, 4

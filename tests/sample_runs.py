@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import (

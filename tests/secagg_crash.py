@@ -8,8 +8,8 @@ from pathlib import Path
 from flwr.app import Message
 from flwr.serverapp.strategy import Result
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.strategies import SecureAggregation
 from run_crash import die
 from secagg_runs import Staged, secagg_app

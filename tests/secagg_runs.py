@@ -11,7 +11,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import Result
 from numpy.typing import NDArray
 
-from parity_flwr.app.inprocess import FIRST_NODE_ID, InProcessGrid
+from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.clients import SecAggMod, derived_signers, identify, parity_mods
 from parity_flwr.core.secagg.quantise import Quantiser
 from parity_flwr.core.wire import SECAGG_RECORD, SECAGG_STAGE

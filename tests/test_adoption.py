@@ -21,7 +21,7 @@ from flwr.serverapp.strategy import (
 )
 from numpy.typing import NDArray
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.strategies import Reputation, ReputationFedAvg
 from trust_runs import EQUAL, MODEL, bits, client_app, numbers, record, run
 

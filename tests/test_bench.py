@@ -11,7 +11,7 @@ from parity_flwr.app.bench.cases import byzfl_cases, our_cases
 from parity_flwr.app.bench.running import run_bench
 from parity_flwr.app.bench.timing import cpu_seconds, extra_mib
 from parity_flwr.app.bench.workload import Workload
-from parity_flwr.app.task_identity import task_identity
+from parity_flwr.app.engines.task_identity import task_identity
 from parity_flwr.cli.main import execute
 from parity_flwr.errors import RunError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal
 from parity_flwr.app.journal.opening import from_environment, last_reputation
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.config import ReputationConfig, TrustConfig
 from parity_flwr.core.records import Action
 from parity_flwr.strategies import ReputationFedAvg

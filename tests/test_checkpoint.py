@@ -15,9 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from journal_records import SECRET, checkpoint, model_of
-from parity_flwr.app.arrays import read_arrays, write_arrays
-from parity_flwr.app.checkpoint import CheckpointStore, UpdateStore, read_model, write_model
 from parity_flwr.app.files import TEMPORARY, atomic_file
+from parity_flwr.app.runs.arrays import read_arrays, write_arrays
+from parity_flwr.app.runs.checkpoint import (
+    CheckpointStore,
+    UpdateStore,
+    read_model,
+    write_model,
+)
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Checkpoint
 from parity_flwr.errors import CheckpointError

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from parity_flwr.app.folder import all_runs
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.outcome import has_journal
+from parity_flwr.app.runs.folder import all_runs
+from parity_flwr.app.runs.outcome import has_journal
 from parity_flwr.errors import JournalError
 
 pytest.importorskip("torch")

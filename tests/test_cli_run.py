@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from apps_made import make_app
-from parity_flwr.app.folder import all_runs
 from parity_flwr.app.journal import open_journal
+from parity_flwr.app.runs.folder import all_runs
 from parity_flwr.cli.main import execute
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.main import execute
 from sample_runs import write_sample_run
 

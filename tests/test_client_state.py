@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inprocess_clients import add_partition, app_of, ask, model
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core.protocols import ClientStateStore
 from parity_flwr.errors import CheckpointError
 

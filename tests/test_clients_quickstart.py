@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flwr.app import Context, RecordDict
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import evaluate_arrays, initial_arrays
 from parity_flwr.errors import ConfigError
 

@@ -22,7 +22,7 @@ from parity_flwr.app.compare.reputation import Reputable
 from parity_flwr.app.compare.simulation import Run, simulate
 from parity_flwr.app.compare.task import Federation, Task, build_task
 from parity_flwr.app.compare.training import train_together
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import Examples, LocalTraining, TorchClient, mlp, parity_mods
 from parity_flwr.clients.attacks import AttackMod, SignFlip
 from parity_flwr.core.config import Formula
@@ -223,6 +223,19 @@ def test_the_paper_s_equations_never_exclude_anybody() -> None:
     outcome = simulate(task(), strategy="paper", attack="sign_flip", fraction=0.25)
     assert outcome.fell == (None, None)
     assert outcome.honest_excluded_ever == ()
+
+
+def test_on_off_attackers_have_less_weight_with_each_cycle() -> None:
+    # They earn trust for 20 rounds, then flip signs in 5 of every 10.
+    federation = replace(SMALL, rounds=60, clients=12)
+    trained = task("dirichlet", 2, federation)
+    outcome = simulate(trained, strategy="reputation", attack="on_off", fraction=0.25)
+    assert outcome.attackers_share is not None
+    share = np.array(outcome.attackers_share)
+    earned, first, last = share[:20].mean(), share[20:30].mean(), share[40:].mean()
+    assert 0.1 < earned < 0.3
+    assert first < earned / 10
+    assert last < first / 2
 
 
 def test_the_papers_penalty_is_absolute_and_looks_at_the_nearest_other_one() -> None:

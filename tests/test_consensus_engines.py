@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from federations import federation
-from parity_flwr.app.engine import Engine, run_app
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.engines.engine import Engine, run_app
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.records import RoundRecord, RoundStatus
 from process_tree import marked, needs_proc
 

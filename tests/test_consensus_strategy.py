@@ -20,10 +20,10 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable, Mod
 from flwr.serverapp.strategy import FedAdam, FedAvg, Strategy
 
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal.opening import start_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.clients import derived_signers, identify, parity_mods
 from parity_flwr.core.records import RoundRecord, RoundStatus
 from parity_flwr.errors import ConfigError

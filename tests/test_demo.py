@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from parity_flwr.app.demo import run_demo
-from parity_flwr.app.live import LiveTable
+from parity_flwr.app.runs.live import LiveTable
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")

@@ -13,8 +13,8 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, Strategy
 
 from parity_flwr.app.conformance import honest_app
-from parity_flwr.app.inprocess import InProcessGrid
-from parity_flwr.app.verify import verify
+from parity_flwr.app.engines.inprocess import InProcessGrid
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.canonical import dumps
 from parity_flwr.core.privacy.accounting import Mechanism
 from parity_flwr.core.privacy.central import (

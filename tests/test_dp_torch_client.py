@@ -10,7 +10,7 @@ from flwr.app import Array, ArrayRecord, Context
 from flwr.clientapp import ClientApp
 
 from flower_messages import node
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import (
     Clipping,
     DPTorchClient,

@@ -13,9 +13,9 @@ import pytest
 
 from encrypted_crash import POINTS, ROUNDS, play
 from encrypted_runs import values
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.encryption.group_secret import GroupSecret
 from parity_flwr.core.encryption.sealed_model import open_model
 from parity_flwr.core.encryption.terms import SEALED, Reveal

@@ -19,7 +19,7 @@ from encrypted_runs import (
     values,
 )
 from flower_messages import node
-from parity_flwr.app.inprocess import FIRST_NODE_ID
+from parity_flwr.app.engines.inprocess import FIRST_NODE_ID
 from parity_flwr.clients import DecryptorsKey, EncryptionPolicy, OwnKey
 from parity_flwr.core.encryption import BfvCipher, BfvPlan, GroupSecret
 from parity_flwr.core.encryption.bfv import BfvPublicCipher, add_all

@@ -20,7 +20,7 @@ from encrypted_runs import (
     public_keys,
 )
 from flower_messages import node
-from parity_flwr.app.inprocess import FIRST_NODE_ID
+from parity_flwr.app.engines.inprocess import FIRST_NODE_ID
 from parity_flwr.clients import AgreedSecret, ProvisionedSecret
 from parity_flwr.core.encryption import GroupSecret
 from parity_flwr.core.encryption.key_wrapping import (

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from journal_records import SECRET, checkpoint, finished, header, journal_in, play, record
-from parity_flwr.app.deployment import find_journal
-from parity_flwr.app.engine import Engine, RunOutcome, run_app
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.outcome import check_outcome
-from parity_flwr.app.processes import flower_variables, free_port
+from parity_flwr.app.engines.deployment import find_journal
+from parity_flwr.app.engines.engine import Engine, RunOutcome, run_app
+from parity_flwr.app.engines.processes import flower_variables, free_port
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Checkpoint, ReputationState, RoundStatus
 from parity_flwr.errors import ConfigError
@@ -257,8 +257,8 @@ def test_simulation_names_the_cause_of_a_failure(tmp_path: Path) -> None:
 OWNER = """
 import sys
 from pathlib import Path
-from parity_flwr.app.engine import Engine, run_app
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.engines.engine import Engine, run_app
+from parity_flwr.app.runs.folder import RunFolder
 run_app(Path(sys.argv[1]), engine=Engine.SIMULATION, folder=RunFolder(Path(sys.argv[2])),
         num_clients=2, run_config_overrides=["fault='hang'"])
 """

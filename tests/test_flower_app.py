@@ -13,8 +13,8 @@ from flwr.serverapp import ServerApp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_flwr.app.failure import root_cause, root_cause_in_log
-from parity_flwr.app.flower_app import FlowerApp, loaded, parse_overrides, read_app
+from parity_flwr.app.engines.failure import root_cause, root_cause_in_log
+from parity_flwr.app.engines.flower_app import FlowerApp, loaded, parse_overrides, read_app
 from parity_flwr.errors import ConfigError, DataError, EngineError
 
 TINY = Path(__file__).parent / "apps" / "tiny"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.folder import RunFolder, all_runs, new_id
+from parity_flwr.app.runs.folder import RunFolder, all_runs, new_id
 from parity_flwr.errors import ConfigError, JournalError
 
 

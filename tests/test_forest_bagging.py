@@ -13,12 +13,12 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordD
 from flwr.clientapp.typing import ClientAppCallable
 
 from forest_federation import ForestFederation, accuracy
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.opening import start_journal
 from parity_flwr.app.report.build import write_report
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.clients.attacks.forests import (
     CopiedTrees,
     FlippedLeaves,

@@ -13,7 +13,7 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core.records import Verdict
 from parity_flwr.strategies import NodeKeyIdentity, PartitionIdentity, ReputationFedAvg
 from parity_flwr.strategies.identity import Roster, default_identity_source, reported_partition

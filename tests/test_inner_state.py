@@ -169,7 +169,7 @@ def test_checkpoint_of_a_run_holds_the_optimiser() -> None:
 
 
 def test_inner_strategy_sees_the_selected_nodes_only() -> None:
-    from parity_flwr.app.inprocess import InProcessGrid
+    from parity_flwr.app.engines.inprocess import InProcessGrid
 
     with InProcessGrid(client_app(), 5) as grid:
         pinned = PinnedGrid(grid, [1001, 1003])

@@ -20,8 +20,8 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
 from inprocess_clients import add_partition, app_of, ask, model, partition, weights
-from parity_flwr.app.inprocess import InProcessGrid
-from parity_flwr.app.task_identity import task_identity
+from parity_flwr.app.engines.inprocess import InProcessGrid
+from parity_flwr.app.engines.task_identity import task_identity
 from parity_flwr.errors import ConfigError
 
 

@@ -23,9 +23,9 @@ from journal_records import (
     play,
     record,
 )
-from parity_flwr.app.checkpoint import read_model
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.checkpoint import read_model
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Action, EvaluationRecord, ReputationState
 from parity_flwr.errors import ConfigError, JournalError, RunError

@@ -17,12 +17,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Text, create_engine, inspect
 
 from journal_records import checkpoint, finished, header, journal_in, play, record
-from parity_flwr.app.folder import RunFolder, all_runs
 from parity_flwr.app.journal import from_environment, open_journal
 from parity_flwr.app.journal.database import Database
 from parity_flwr.app.journal.migrations import MIGRATIONS, current_version, upgrade
 from parity_flwr.app.journal.schema import metadata
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder, all_runs
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.records import ReputationState
 from parity_flwr.errors import CheckpointError, ConfigError, JournalError, MissingExtraError
 

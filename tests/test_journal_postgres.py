@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from journal_records import SECRET, checkpoint, header, play, record
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal, open_journal
 from parity_flwr.app.journal.opening import start_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.records import Action, ReputationState
 from parity_flwr.errors import JournalError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from parity_flwr.app import keeper
-from parity_flwr.app.processes import flower_variables, free_port, kept, program
-from parity_flwr.app.superlink import is_up, private_superlink
+from parity_flwr.app.engines import keeper
+from parity_flwr.app.engines.processes import flower_variables, free_port, kept, program
+from parity_flwr.app.engines.superlink import is_up, private_superlink
 from parity_flwr.errors import EngineError
 from process_tree import marked, needs_proc, wait_until
 
@@ -71,7 +71,7 @@ def test_everything_ends_when_the_block_is_interrupted(tmp_path: Path) -> None:
 OWNER = """
 import sys, time
 from pathlib import Path
-from parity_flwr.app.processes import flower_variables, kept
+from parity_flwr.app.engines.processes import flower_variables, kept
 folder = Path(sys.argv[1])
 found = flower_variables(PARITY_TEST_MARK=str(folder))
 command = [sys.executable, "-c", sys.argv[2]]

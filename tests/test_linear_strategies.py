@@ -14,10 +14,10 @@ from flwr.clientapp.typing import ClientAppCallable
 from flwr.serverapp.strategy import FedAvg
 
 from linear_federation import LinearFederation
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.opening import start_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.clients import LinearTraining, linear_estimator
 from parity_flwr.clients.attacks import LabelFlip
 from parity_flwr.core.records import Verdict

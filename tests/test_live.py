@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from parity_flwr.app.follow import Follower
-from parity_flwr.app.live import LiveTable
 from parity_flwr.app.report.view import client_rows
-from parity_flwr.app.round_table import evaluation_line, round_line, round_table
+from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.round_table import evaluation_line, round_line, round_table
 from parity_flwr.app.text import printable
 from parity_flwr.core.records import EvaluationRecord
 from sample_runs import sample_evaluations, sample_round, write_sample_run

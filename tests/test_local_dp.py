@@ -20,8 +20,8 @@ from flwr.app import (
 from flwr.clientapp import ClientApp
 
 from flower_messages import decoded, instruction, metrics_of, node
-from parity_flwr.app.inprocess import InProcessGrid
-from parity_flwr.app.task_identity import task_identity
+from parity_flwr.app.engines.inprocess import InProcessGrid
+from parity_flwr.app.engines.task_identity import task_identity
 from parity_flwr.clients import LocalDPMod, parity_mods
 from parity_flwr.clients.client_ledger import STATE_RECORD, ClientLedger
 from parity_flwr.core.canonical import loads

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from flwr.serverapp.strategy import FedAvg
 
-from parity_flwr.app.engine import Engine, run_app
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.engines.engine import Engine, run_app
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.config import Design, GateConfig, TrustConfig
 from parity_flwr.core.measure import NeighbourRule

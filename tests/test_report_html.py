@@ -16,8 +16,8 @@ from parity_flwr.app.report.baselines import Baseline, Baselines
 from parity_flwr.app.report.build import read_run, write_report
 from parity_flwr.app.report.html import build_report
 from parity_flwr.app.report.page import RunData, exclusion_threshold, make_page
-from parity_flwr.app.verify import Verification
-from parity_flwr.app.verify_checks import Line
+from parity_flwr.app.verification.checks import Line
+from parity_flwr.app.verification.verify import Verification
 from parity_flwr.core.records import EvaluationRecord, ReplyDecision, ReplyFacts, Verdict
 from parity_flwr.errors import ConfigError, JournalError
 from sample_runs import (

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity_flwr.app.demo_task import CLIENTS, ROUNDS, DemoTask
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.centring import pull_to_centre
 from parity_flwr.core.config import Design, RobustnessConfig, TrustConfig

@@ -11,9 +11,9 @@ from flwr.serverapp.strategy import FedAvg
 from numpy.typing import NDArray
 
 import reference_measure
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.opening import open_journal, start_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.config import Design, RobustnessConfig, TrustConfig
 from parity_flwr.core.evidence import weigh_evidence

@@ -14,9 +14,9 @@ import pytest
 from flwr.serverapp.strategy import FedAdam, FedAvg
 
 import run_crash
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.canonical import dumps
 from parity_flwr.core.records import Checkpoint, RoundRecord
 from parity_flwr.errors import CheckpointError, ConfigError, JournalError, RunError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flwr.serverapp.strategy import FedAvg
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.records import Action, RoundStatus
 from parity_flwr.errors import ConfigError, RunError

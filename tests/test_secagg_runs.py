@@ -16,7 +16,7 @@ from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, Krum, MultiKrum, Strategy
 
-from parity_flwr.app.verify import verify
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.clients import SecAggMod, parity_mods
 from parity_flwr.core.records import Verdict
 from parity_flwr.errors import ConfigError
@@ -55,7 +55,7 @@ def test_run_killed_between_stages_repeats_the_round_with_fresh_keys(
 
 
 def tmp_path_folder(tmp_path: Path) -> Any:
-    from parity_flwr.app.folder import RunFolder
+    from parity_flwr.app.runs.folder import RunFolder
 
     return RunFolder(tmp_path / "run")
 

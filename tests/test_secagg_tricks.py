@@ -20,7 +20,7 @@ from parity_flwr.core.wire import SECAGG_RECORD
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies import SecureAggregation
 from secagg_runs import SIGNERS, run, secagg_app
-from secagg_sessions import POLICY, Sum, releases, session, signer, summed, until_masked
+from secagg_sessions import Sum, releases, session, signer, summed, until_masked
 from trust_runs import MODEL, ListJournal, numbers
 
 VICTIM = 103

@@ -20,7 +20,7 @@ from parity_flwr.app.conformance import (
     play,
     same_model,
 )
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core import rules
 from parity_flwr.core.config import GateConfig, RobustnessConfig, TrustConfig
 from parity_flwr.errors import ConfigError

@@ -13,10 +13,10 @@ from journal_records import (
     journal_in,
 )
 from journal_tampering import execute, failures, query, rehash
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.schema import metadata
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.errors import JournalError
 

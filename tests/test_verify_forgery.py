@@ -19,9 +19,9 @@ from journal_records import (
     record,
 )
 from journal_tampering import edit, failures
-from parity_flwr.app.checkpoint import write_model
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.verify import verify
+from parity_flwr.app.runs.checkpoint import write_model
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.records import ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import newcomer
 from parity_flwr.core.rounds import decide

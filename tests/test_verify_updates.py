@@ -12,9 +12,9 @@ from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
 from flwr.serverapp.strategy.strategy_utils import aggregate_arrayrecords
 
 from journal_records import CONFIG, SECRET, checkpoint, header, journal_in, model_of
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.verify import verify
-from parity_flwr.app.verify_updates import average
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.updates import average
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.measure import NeighbourRule
 from parity_flwr.core.records import ReputationState, RoundFacts, RoundRecord, Verdict

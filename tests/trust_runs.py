@@ -20,7 +20,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import Result, Strategy
 from numpy.typing import NDArray
 
-from parity_flwr.app.inprocess import FIRST_NODE_ID, InProcessGrid
+from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.core.config import (
     ReputationConfig,
     RobustnessConfig,

@@ -13,15 +13,15 @@ from flwr.serverapp.strategy import FedAvg, Strategy
 
 from parity_flwr.app.capture import captured
 from parity_flwr.app.demo_task import CLIENTS, ROUNDS, DemoTask
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.follow import Follower
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.opening import start_journal
-from parity_flwr.app.live import LiveTable
 from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
 from parity_flwr.app.report.build import write_report
-from parity_flwr.app.verify import Verification, verify
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.verification.verify import Verification, verify
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.rounds import excluded_identities
 from parity_flwr.strategies import ReputationFedAvg, Sampling

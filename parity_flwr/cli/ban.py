@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.text import printable
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.core.records import Action

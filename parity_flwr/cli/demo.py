@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.live import LiveTable
+from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.cli.verify import show_lines
 from parity_flwr.errors import RunError

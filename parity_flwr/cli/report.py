@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.output import Output, examples, json_option
 
 _EPILOG = examples(
@@ -26,7 +26,7 @@ _EPILOG = examples(
 def report(reference: str, output: Path | None, as_json: bool) -> None:
     """Write a run's report (one HTML file) and its metrics.jsonl."""
     from parity_flwr.app.report.build import write_report
-    from parity_flwr.app.verify import verify
+    from parity_flwr.app.verification.verify import verify
 
     folder = RunFolder.find(reference, Environment.read().home)
     verification = verify(folder)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.live import LiveTable
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output, examples, json_option
 
 _EPILOG = examples(
@@ -84,8 +84,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Run the Flower app in directory APP, and fail if it gives no sound model."""
-    from parity_flwr.app.engine import Engine
-    from parity_flwr.app.running import RunRequest, perform
+    from parity_flwr.app.engines.engine import Engine
+    from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
     request = RunRequest(

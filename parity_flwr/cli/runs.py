@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.folder import RunFolder, all_runs
+from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.text import printable
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.core.records import DIMENSIONS
@@ -17,8 +17,8 @@ from parity_flwr.errors import ParityError
 
 def _summary(folder: RunFolder) -> dict[str, Any]:
     """Return one run as plain data; a journal that cannot be read is a row, not an error."""
-    from parity_flwr.app.outcome import has_journal
     from parity_flwr.app.report.summary import summarise
+    from parity_flwr.app.runs.outcome import has_journal
 
     try:
         if not has_journal(folder):

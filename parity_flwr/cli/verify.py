@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.output import Output, examples, json_option
 
 if TYPE_CHECKING:
-    from parity_flwr.app.verify import Verification
+    from parity_flwr.app.verification.verify import Verification
 
 _EPILOG = examples(
     "parity verify latest",
@@ -40,7 +40,7 @@ def show_lines(out: Output, found: Verification) -> None:
 @click.pass_context
 def verify(context: click.Context, reference: str, updates: Path | None, as_json: bool) -> None:
     """Recompute a run's decisions from its journal; exit 1 if anything differs."""
-    from parity_flwr.app.verify import verify as verify_run
+    from parity_flwr.app.verification.verify import verify as verify_run
 
     folder = RunFolder.find(reference, Environment.read().home)
     found = verify_run(folder, updates=updates)

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from parity_flwr.app.bench.aggregate import bench
 from parity_flwr.app.bench.privacy import bench_privacy
-from parity_flwr.app.task_identity import task_identity
+from parity_flwr.app.engines.task_identity import task_identity
 
 
 def _report(line: str) -> None:

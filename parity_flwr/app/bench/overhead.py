@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from parity_flwr.app.bench.phases import PHASES
-from parity_flwr.app.engine import Engine, run_app
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.engines.engine import Engine, run_app
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.errors import RunError
 
 STRATEGIES = ("fedavg", "reputation")

@@ -27,7 +27,7 @@ from flwr.server.strategy import FedAvg
 from flwr.server.workflow import SecAggPlusWorkflow
 from numpy.typing import NDArray
 
-from parity_flwr.app.inprocess import FIRST_NODE_ID, InProcessGrid
+from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.errors import RunError
 
 _THRESHOLD = 0.67  # of all clients, as ours

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.files import atomic_file, is_present
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.database import Database, without_password
 from parity_flwr.app.journal.schema import runs
 from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState

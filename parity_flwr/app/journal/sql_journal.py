@@ -10,12 +10,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from parity_flwr.app.checkpoint import CheckpointStore, UpdateStore, write_model
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.agreement import continued
 from parity_flwr.app.journal.appending import JournalWriter
 from parity_flwr.app.journal.chain import Ending
 from parity_flwr.app.journal.database import Database
+from parity_flwr.app.runs.checkpoint import CheckpointStore, UpdateStore, write_model
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.records import (
     Action,
     Checkpoint,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.baselines import read_baselines
 from parity_flwr.app.report.files import write_text
 from parity_flwr.app.report.html import build_report
 from parity_flwr.app.report.metrics import write_metrics
 from parity_flwr.app.report.page import RunData
-from parity_flwr.app.verify import Verification
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.verify import Verification
 
 
 def read_run(folder: RunFolder, *, verification: Verification | None = None) -> RunData:
@@ -48,7 +48,7 @@ def write_report(
     output : Path, optional
         Where the report goes; in the run's folder if None.
     verification : Verification, optional
-        What :func:`parity_flwr.app.verify.verify` found; shown in the report.
+        What :func:`parity_flwr.app.verification.verify.verify` found; shown in the report.
 
     Raises
     ------

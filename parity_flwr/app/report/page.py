@@ -20,7 +20,7 @@ from parity_flwr.app.report.tables import (
 )
 from parity_flwr.app.report.view import excluded_identities, headline_metric, metric_curve
 from parity_flwr.app.text import printable
-from parity_flwr.app.verify import Verification
+from parity_flwr.app.verification.verify import Verification
 from parity_flwr.core.config import ReputationConfig
 from parity_flwr.core.records import (
     EvaluationRecord,

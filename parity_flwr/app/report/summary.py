@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.page import exclusion_threshold
 from parity_flwr.app.report.tables import natural
 from parity_flwr.app.report.view import excluded_identities, headline_metric, metric_curve
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.records import (
     DIMENSIONS,

@@ -1,6 +1,6 @@
 """Run one command, and end it with everything it started as soon as nobody needs it.
 
-A script of its own, started by :func:`parity_flwr.app.processes.kept` as
+A script of its own, started by :func:`parity_flwr.app.engines.processes.kept` as
 ``python -P keeper.py LOG SCRATCH COMMAND...``; the folder SCRATCH, unless that is empty, is
 removed at the end. Standard input is a pipe whose other end only the
 parent holds: it closes when the parent is done, is interrupted, or is killed in any way.

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from parity_flwr.app import keeper
+from parity_flwr.app.engines import keeper
 from parity_flwr.app.environment import inherited
 from parity_flwr.errors import EngineError
 

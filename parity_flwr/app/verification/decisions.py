@@ -7,7 +7,7 @@ from functools import partial
 
 from parity_flwr.app.journal.agreement import differences
 from parity_flwr.app.journal.chain import Entry, Record
-from parity_flwr.app.verify_checks import Findings, Line
+from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.privacy.rounds import PRIVACY, decide_private, is_private

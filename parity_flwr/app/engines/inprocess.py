@@ -17,9 +17,9 @@ from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
-from parity_flwr.app.client_state import pack, unpack
-from parity_flwr.app.isolation import copy_content, copy_instruction
-from parity_flwr.app.task_identity import task_identity
+from parity_flwr.app.engines.client_state import pack, unpack
+from parity_flwr.app.engines.isolation import copy_content, copy_instruction
+from parity_flwr.app.engines.task_identity import task_identity
 from parity_flwr.errors import ConfigError
 
 FIRST_NODE_ID = 1000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity_flwr.app.journal.chain import Entry, Record
-from parity_flwr.app.verify_checks import Findings, Line
+from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.privacy.ledger import Budget, Charge, Ledger
 from parity_flwr.core.privacy.rounds import PRIVACY
 from parity_flwr.core.records import RoundRecord, RunHeader

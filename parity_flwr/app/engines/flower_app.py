@@ -18,8 +18,8 @@ from flwr.common.config import flatten_dict, fuse_dicts, parse_config_args, vali
 from flwr.serverapp import ServerApp
 from flwr.supercore import object_ref
 
-from parity_flwr.app.failure import one_line, root_cause
-from parity_flwr.app.importing import importing_from, reserved
+from parity_flwr.app.engines.failure import one_line, root_cause
+from parity_flwr.app.engines.importing import importing_from, reserved
 from parity_flwr.errors import ConfigError, EngineError, ParityError
 
 _MAX_TOML_BYTES = 1 << 20

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity_flwr.app.deployment import find_journal
-from parity_flwr.app.engine import Engine, RunOutcome, run_app
+from parity_flwr.app.engines.deployment import find_journal
+from parity_flwr.app.engines.engine import Engine, RunOutcome, run_app
 from parity_flwr.app.environment import Environment, exported
-from parity_flwr.app.folder import RunFolder, new_id
-from parity_flwr.app.follow import Follower
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.live import LiveTable
 from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
 from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.report.view import headline_metric, metric_curve
+from parity_flwr.app.runs.folder import RunFolder, new_id
+from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.errors import ConfigError, RunError
 
 BASELINE_FOLDER = "fedavg"

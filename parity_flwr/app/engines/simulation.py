@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from parity_flwr.app.flower_app import FlowerApp
-from parity_flwr.app.flower_cli import FlowerCli, FlowerRun
-from parity_flwr.app.processes import flower_variables
-from parity_flwr.app.superlink import CONNECTION, private_superlink, write_connection
+from parity_flwr.app.engines.flower_app import FlowerApp
+from parity_flwr.app.engines.flower_cli import FlowerCli, FlowerRun
+from parity_flwr.app.engines.processes import flower_variables
+from parity_flwr.app.engines.superlink import CONNECTION, private_superlink, write_connection
 from parity_flwr.errors import MissingExtraError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity_flwr.app.checkpoint import CheckpointStore
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import open_journal
+from parity_flwr.app.runs.checkpoint import CheckpointStore
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.records import RoundRecord, RoundStatus
 from parity_flwr.errors import CheckpointError, JournalError
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.checkpoint import UpdateStore, read_model
 from parity_flwr.app.journal.chain import Entry, Record
-from parity_flwr.app.verify_checks import Findings, Line
-from parity_flwr.app.verify_decisions import trust_config
+from parity_flwr.app.runs.checkpoint import UpdateStore, read_model
+from parity_flwr.app.verification.checks import Findings, Line
+from parity_flwr.app.verification.decisions import trust_config
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import (

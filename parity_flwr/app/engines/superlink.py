@@ -12,8 +12,8 @@ from pathlib import Path
 
 import tomli_w
 
-from parity_flwr.app.failure import one_line
-from parity_flwr.app.processes import free_port, kept, program
+from parity_flwr.app.engines.failure import one_line
+from parity_flwr.app.engines.processes import free_port, kept, program
 from parity_flwr.errors import EngineError
 
 CONNECTION = "parity"

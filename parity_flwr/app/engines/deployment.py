@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from parity_flwr.app.flower_app import FlowerApp
-from parity_flwr.app.flower_cli import FlowerCli, FlowerRun
-from parity_flwr.app.folder import RunFolder, all_runs
+from parity_flwr.app.engines.flower_app import FlowerApp
+from parity_flwr.app.engines.flower_cli import FlowerCli, FlowerRun
+from parity_flwr.app.engines.processes import flower_variables
+from parity_flwr.app.engines.superlink import CONNECTION, write_connection
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.processes import flower_variables
-from parity_flwr.app.superlink import CONNECTION, write_connection
+from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.errors import ConfigError, ParityError
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})

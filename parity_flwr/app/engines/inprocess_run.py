@@ -12,11 +12,11 @@ from flwr.app import Context, RecordDict
 from flwr.common.constant import SUPERLINK_NODE_ID
 
 from parity_flwr.app.capture import captured
+from parity_flwr.app.engines.failure import is_input_error, root_cause
+from parity_flwr.app.engines.flower_app import FlowerApp, loaded
+from parity_flwr.app.engines.flower_cli import FlowerRun
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.environment import exported
-from parity_flwr.app.failure import is_input_error, root_cause
-from parity_flwr.app.flower_app import FlowerApp, loaded
-from parity_flwr.app.flower_cli import FlowerRun
-from parity_flwr.app.inprocess import InProcessGrid
 
 
 def run_inprocess(

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal.chain import Entry
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.sql_journal import SqlJournal
-from parity_flwr.app.verify_chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
-from parity_flwr.app.verify_checks import Check, Line
-from parity_flwr.app.verify_decisions import DecisionCheck, SignatureCheck
-from parity_flwr.app.verify_files import FilesCheck
-from parity_flwr.app.verify_privacy import LedgerCheck
-from parity_flwr.app.verify_rows import RowsCheck
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
+from parity_flwr.app.verification.checks import Check, Line
+from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
+from parity_flwr.app.verification.files import FilesCheck
+from parity_flwr.app.verification.privacy import LedgerCheck
+from parity_flwr.app.verification.rows import RowsCheck
 from parity_flwr.errors import JournalError
 
 
@@ -66,7 +66,7 @@ def verify(run: RunFolder, *, updates: Path | None = None) -> Verification:
         ]
         if updates is not None:
             # It brings Flower along, which the other checks do not need.
-            from parity_flwr.app.verify_updates import UpdatesCheck
+            from parity_flwr.app.verification.updates import UpdatesCheck
 
             checks.append(UpdatesCheck(updates, seed=_revealed_seed(journal)))
         return Verification(_walk(journal, checks))

@@ -11,7 +11,12 @@ from rich.live import Live
 from rich.text import Text
 
 from parity_flwr.app.report.view import client_rows
-from parity_flwr.app.round_table import evaluation_line, round_line, round_table, round_title
+from parity_flwr.app.runs.round_table import (
+    evaluation_line,
+    round_line,
+    round_table,
+    round_title,
+)
 from parity_flwr.app.text import printable
 from parity_flwr.core.records import EvaluationRecord, RoundRecord
 

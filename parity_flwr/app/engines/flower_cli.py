@@ -13,9 +13,9 @@ from pathlib import Path
 
 import tomli_w
 
-from parity_flwr.app.failure import one_line, root_cause_in_log
-from parity_flwr.app.flower_app import FlowerApp
-from parity_flwr.app.processes import program
+from parity_flwr.app.engines.failure import one_line, root_cause_in_log
+from parity_flwr.app.engines.flower_app import FlowerApp
+from parity_flwr.app.engines.processes import program
 
 _STARTED = re.compile(r"^Successfully started run (\d+)", re.MULTILINE)
 _HEAD_BYTES = 1 << 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parity_flwr.app.journal.agreement import continued
 from parity_flwr.app.journal.chain import Ending, Entry, Record, genesis, link
-from parity_flwr.app.verify_checks import Findings, Line
+from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.records import Action, RoundRecord, RunHeader
 from parity_flwr.core.sketch import commitment
 from parity_flwr.errors import JournalError

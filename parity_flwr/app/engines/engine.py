@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from parity_flwr.app.deployment import find_journal, run_deployment
+from parity_flwr.app.engines.deployment import find_journal, run_deployment
+from parity_flwr.app.engines.flower_app import FlowerApp, read_app
+from parity_flwr.app.engines.flower_cli import FlowerRun
+from parity_flwr.app.engines.inprocess_run import run_inprocess
+from parity_flwr.app.engines.simulation import run_simulation
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.flower_app import FlowerApp, read_app
-from parity_flwr.app.flower_cli import FlowerRun
-from parity_flwr.app.folder import RunFolder
-from parity_flwr.app.inprocess_run import run_inprocess
-from parity_flwr.app.outcome import check_outcome, has_journal
-from parity_flwr.app.simulation import run_simulation
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.outcome import check_outcome, has_journal
 from parity_flwr.errors import ConfigError
 
 Started = Callable[[str], None]
@@ -78,7 +78,7 @@ def run_app(
         Where the app's pyproject.toml lies.
     engine : Engine
         Where its clients run. Only the deployment engine cannot choose where the journal
-        goes: see :func:`parity_flwr.app.deployment.find_journal`.
+        goes: see :func:`parity_flwr.app.engines.deployment.find_journal`.
     folder : RunFolder
         Gets ``flower.log`` and whatever the engine needs.
     num_clients : int

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, func, select
 from parity_flwr.app.journal import schema
 from parity_flwr.app.journal.chain import Ending, Entry, Record
 from parity_flwr.app.journal.projections import Row, Rows, project, storable
-from parity_flwr.app.verify_checks import Findings, Line
+from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.records import RoundRecord, RunHeader
 
 _TABLES = (schema.rounds, schema.replies, schema.metrics, schema.actions, schema.charges)

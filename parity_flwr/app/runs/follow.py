@@ -7,10 +7,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from parity_flwr.app.folder import RunFolder
 from parity_flwr.app.journal import SqlJournal, open_journal
-from parity_flwr.app.live import LiveTable
-from parity_flwr.app.outcome import has_journal
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.outcome import has_journal
 from parity_flwr.core.records import EvaluationRecord, RoundRecord
 from parity_flwr.errors import ParityError
 

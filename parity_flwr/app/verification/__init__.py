@@ -1,0 +1,1 @@
+"""What `parity verify` checks, one module for each kind of check."""
