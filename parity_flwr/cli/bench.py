@@ -79,6 +79,14 @@ def _draw_overhead(out: Output, result: dict[str, Any]) -> None:
     help="For `aggregate`: calls of each case; the median counts.",
 )
 @click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="NAME",
+    help="For `aggregate`: only the cases of this name, such as reputation or mean; again for"
+    " more. All by default.",
+)
+@click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
     default=5,
@@ -91,6 +99,7 @@ def bench(
     clients: tuple[int, ...],
     parameters: int | None,
     repeat: int,
+    cases: tuple[str, ...],
     rounds: int,
     as_json: bool,
 ) -> None:
@@ -115,7 +124,7 @@ def bench(
     from parity_flwr.app.bench.running import run_bench
 
     sizes = [(_enough(n), parameters or _PARAMETERS) for n in clients or _CLIENTS]
-    result = run_bench(sizes, repeat=repeat)
+    result = run_bench(sizes, repeat=repeat, only=cases)
     out.result({"what": what, **result}, lambda out: _draw(out, result))
 
 

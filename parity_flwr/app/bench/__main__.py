@@ -21,7 +21,12 @@ def main() -> None:
     logging.getLogger("flwr").setLevel(logging.ERROR)
     with task_identity(1):
         sizes = [(int(n), int(d)) for n, d in given["sizes"]]
-        result = bench(sizes, repeat=int(given["repeat"]), report=_report)
+        result = bench(
+            sizes,
+            repeat=int(given["repeat"]),
+            report=_report,
+            only=[str(name) for name in given["only"]],
+        )
     json.dump(result, sys.stdout, allow_nan=False)
 
 

@@ -19,7 +19,11 @@ _ONE_THREAD = dict.fromkeys(
 
 
 def run_bench(
-    sizes: Sequence[tuple[int, int]], *, repeat: int, quiet: bool = False
+    sizes: Sequence[tuple[int, int]],
+    *,
+    repeat: int,
+    only: Sequence[str] = (),
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Return what :func:`parity_flwr.app.bench.aggregate.bench` measured.
 
@@ -30,7 +34,7 @@ def run_bench(
     """
     done = subprocess.run(
         [sys.executable, "-m", "parity_flwr.app.bench"],
-        input=json.dumps({"sizes": [list(size) for size in sizes], "repeat": repeat}),
+        input=json.dumps({"sizes": list(sizes), "repeat": repeat, "only": list(only)}),
         env=inherited() | _ONE_THREAD | {"FLWR_TELEMETRY_ENABLED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,
