@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from parity_flwr.app.bench.cases import byzfl_cases, our_cases
 from parity_flwr.app.bench.running import run_bench
-from parity_flwr.app.bench.timing import cpu_seconds, extra_mib
+from parity_flwr.app.bench.timing import Supplied, cpu_seconds, extra_mib
 from parity_flwr.app.bench.workload import Workload
 from parity_flwr.app.engines.task_identity import task_identity
 from parity_flwr.cli.main import execute
@@ -19,6 +20,7 @@ RATIOS = {
     "reputation_vs_flwr_multikrum",
     "reputation_vs_flwr_fedmedian",
     "reputation_vs_flwr_fedavg",
+    "reputation_vs_floor",
     "median_vs_flwr",
     "trimmed_vs_flwr",
     "krum_vs_flwr",
@@ -79,3 +81,26 @@ def test_a_rival_that_is_not_there_is_skipped_with_a_reason() -> None:
 def test_timing_counts_the_processor_and_the_peak() -> None:
     assert 0 <= cpu_seconds(lambda: None, repeat=3) < 0.1
     assert extra_mib(lambda: np.zeros(1 << 20)) == pytest.approx(8, abs=0.2)
+
+
+def test_what_a_call_is_supplied_with_is_not_timed() -> None:
+    made: list[int] = []
+
+    def supply() -> list[int]:
+        made.append(sum(range(2_000_000)))
+        return made
+
+    case = Supplied(supply, len)
+    assert cpu_seconds(case, repeat=3) < 0.01
+    assert len(made) == 4  # one call does not count
+    assert extra_mib(Supplied(lambda: np.zeros(1 << 20), np.sum)) < 1
+    assert case() == 5
+    assert gc.isenabled()
+
+
+def test_only_the_named_cases_run(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--clients", "5", "--parameters", "64", "--case", "mean", "--case", "one_pass"]
+    assert execute(["bench", "aggregate", "--json", *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {each["name"] for each in result["cases"]} == {"mean", "one_pass"}
+    assert "mean_vs_flwr" in result["ratios"]

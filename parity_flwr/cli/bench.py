@@ -91,12 +91,26 @@ def bench() -> None:
     show_default=True,
     help="Calls of each case; the median counts.",
 )
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="NAME",
+    help="Only the cases of this name, such as reputation or mean; again for"
+    " more. All by default.",
+)
 @json_option
-def aggregate(clients: tuple[int, ...], parameters: int, repeat: int, as_json: bool) -> None:
+def aggregate(
+    clients: tuple[int, ...],
+    parameters: int,
+    repeat: int,
+    cases: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Time the rules beside Flower's strategies, byzfl's rules and one pass over the data."""
     from parity_flwr.app.bench.running import run_bench
 
-    result = run_bench([(n, parameters) for n in clients], repeat=repeat)
+    result = run_bench([(n, parameters) for n in clients], repeat=repeat, only=cases)
     Output(as_json).result(
         {"what": "aggregate", **result}, lambda out: _draw_aggregate(out, result)
     )

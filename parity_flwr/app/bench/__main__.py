@@ -37,7 +37,12 @@ def main() -> None:
             result = bench_privacy(quick=bool(given["quick"]), report=_report)
         else:
             sizes = [(int(n), int(d)) for n, d in given["sizes"]]
-            result = bench(sizes, repeat=int(given["repeat"]), report=_report)
+            result = bench(
+                sizes,
+                repeat=int(given["repeat"]),
+                report=_report,
+                only=[str(name) for name in given["only"]],
+            )
     with out:
         json.dump(result, out, allow_nan=False)
 

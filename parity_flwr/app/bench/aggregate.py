@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 
 from parity_flwr.app.bench.cases import (
-    Case,
     around_cases,
     byzfl_cases,
     floor_cases,
     flower_cases,
     our_cases,
 )
-from parity_flwr.app.bench.timing import cpu_seconds, extra_mib
+from parity_flwr.app.bench.timing import Case, cpu_seconds, extra_mib
 from parity_flwr.app.bench.workload import Workload
 
 OURS, FLOWER, BYZFL, FLOOR, AROUND = "parity", "flwr", "byzfl", "floor", "messages"
+_PEERS = {
+    "flwr_fedavg": (FLOWER, "mean"),
+    "flwr_fedmedian": (FLOWER, "median"),
+    "flwr_multikrum": (FLOWER, "multi_krum"),
+    "floor": (FLOOR, "one_pass"),
+}
 _SHORT = {"trimmed_mean": "trimmed", "multi_krum": "multikrum"}
 
 
@@ -39,7 +44,11 @@ class Timed:
 
 
 def bench(
-    sizes: Sequence[tuple[int, int]], *, repeat: int, report: Callable[[str], None]
+    sizes: Sequence[tuple[int, int]],
+    *,
+    repeat: int,
+    report: Callable[[str], None],
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return ``cases``, ``ratios`` of the largest n, ``skipped`` and the ``machine``.
 
@@ -51,12 +60,16 @@ def bench(
         Calls that count, of each case.
     report : callable
         Gets a line for every case when it is done.
+    only : sequence of str
+        Names of the cases to run; all by default.
     """
     timed: list[Timed] = []
     skipped: dict[str, str] = {}
     for n, d in sizes:
         for impl, cases in _groups(Workload(n, d), skipped):
             for name, case in cases.items():
+                if only and name not in only:
+                    continue
                 timed.append(_time(name, impl, n, d, case, repeat))
                 report(f"{impl}:{name} n={n} d={d} {timed[-1].cpu_s:.4f} s")
     by_size = [
@@ -109,10 +122,12 @@ def ratios(timed: Sequence[Timed]) -> dict[str, float]:
         if impl == OURS
     }
     found |= {
-        "reputation_vs_flwr_fedavg": (OURS, "reputation", FLOWER, "mean"),
-        "reputation_vs_flwr_fedmedian": (OURS, "reputation", FLOWER, "median"),
-        "reputation_vs_flwr_multikrum": (OURS, "reputation", FLOWER, "multi_krum"),
-        "reputation_vs_floor": (OURS, "reputation", FLOOR, "one_pass"),
+        f"{rule}_vs_{other}": (OURS, rule, impl, name)
+        for impl, rule in seconds
+        if impl == OURS and rule.startswith("reputation")
+        for other, (impl, name) in _PEERS.items()
+    }
+    found |= {
         "hash_vs_flwr_fedavg": (AROUND, "hash", FLOWER, "mean"),
         "parse_and_check_vs_flwr_fedavg": (AROUND, "parse_and_check", FLOWER, "mean"),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 from flwr.serverapp.strategy import (
@@ -17,15 +17,15 @@ from flwr.serverapp.strategy import (
 )
 
 from parity_flwr.app.bench.rival_byzfl import byzfl_rules
+from parity_flwr.app.bench.timing import Case, Supplied
 from parity_flwr.app.bench.workload import Workload
 from parity_flwr.core import rules
-from parity_flwr.core.config import RobustnessConfig
+from parity_flwr.core.config import Design, RobustnessConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import NeighbourRule
+from parity_flwr.core.recollection import Memory
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rules.combining import combine_rows
 from parity_flwr.strategies.gate import Gate
-
-Case = Callable[[], object]
 
 _SECRET = bytes(range(32))
 _MOST_COPIED = 200_000_000  # numbers
@@ -57,20 +57,40 @@ def our_cases(work: Workload) -> dict[str, Case]:
         name: partial(rule.aggregate, work.rows) for name, rule in on_models.items()
     }
     cases |= {name: partial(rule.aggregate, work.updates) for name, rule in on_updates.items()}
-    return {"reputation": reputation_case(work), **cases}
+    return {"reputation": reputation_case(work), **_other_designs(work), **cases}
+
+
+def _other_designs(work: Workload) -> dict[str, Case]:
+    """Return the reputation rule in every design but the default one."""
+    default = RobustnessConfig()
+    return {
+        f"reputation_{design.value}": reputation_case(work, replace(default, design=design))
+        for design in Design
+        if design is not default.design
+    }
 
 
 def reputation_case(work: Workload, config: RobustnessConfig | None = None) -> Case:
     """Return the whole reputation rule: figures with a memory, then the weighted mean."""
-    rule, names = NeighbourRule(config or RobustnessConfig()), [str(k) for k in range(work.n)]
     trust, weights = np.full(work.n, 0.5), np.full(work.n, 1.0 / work.n)
-    measure = partial(rule.measure, work.updates, identities=names, trust=trust, secret=_SECRET)
-    memory: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
-    for _ in range(_ROUNDS):
-        memory = measure(memory=memory)[1]
+    measure = partial(
+        rule_for(config or RobustnessConfig()).measure,
+        work.updates,
+        identities=[str(k) for k in range(work.n)],
+        trust=trust,
+        secret=_SECRET,
+        applied=weights,
+    )
+
+    @cache
+    def memory() -> Memory:
+        found: Memory = {}
+        for _ in range(_ROUNDS):
+            found = measure(memory=found)[1]
+        return found
 
     def whole() -> object:
-        measure(memory=memory)
+        measure(memory=memory())
         return combine_rows(work.rows, weights)
 
     return whole
@@ -87,11 +107,10 @@ def flower_cases(work: Workload) -> dict[str, Case]:
         "multi_krum": MultiKrum(num_malicious_nodes=f, num_nodes_to_select=n - f),
         "bulyan": Bulyan(num_malicious_nodes=max(min(f, (n - 3) // 4), 0)),
     }
-    return {name: partial(_aggregate, each, work) for name, each in strategies.items()}
-
-
-def _aggregate(strategy: Strategy, work: Workload) -> object:
-    return strategy.aggregate_train(1, work.fresh())
+    return {
+        name: Supplied(work.fresh, partial(each.aggregate_train, 1))
+        for name, each in strategies.items()
+    }
 
 
 def byzfl_cases(work: Workload) -> dict[str, Case] | str:

@@ -19,7 +19,11 @@ _ONE_THREAD = dict.fromkeys(
 
 
 def run_bench(
-    sizes: Sequence[tuple[int, int]], *, repeat: int, quiet: bool = False
+    sizes: Sequence[tuple[int, int]],
+    *,
+    repeat: int,
+    only: Sequence[str] = (),
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Return what :func:`parity_flwr.app.bench.aggregate.bench` measured.
 
@@ -28,7 +32,7 @@ def run_bench(
     RunError
         If the process failed; its own words are on stderr unless ``quiet``.
     """
-    request = {"sizes": [list(size) for size in sizes], "repeat": repeat}
+    request = {"sizes": list(sizes), "repeat": repeat, "only": list(only)}
     return _measured(
         request,
         quiet=quiet,

@@ -14,6 +14,7 @@ from parity_flwr.core.rules.protocol import Vector
 Block = NDArray[np.float32]
 
 _NETWORK = 24  # up to so many rows a network of minima and maxima beats a sort (measured)
+_LEAST_READ, _MOST_READ = 2 << 20, 8 << 20  # bytes; what is read at once, 2^12 wide if it can
 _CHUNK_BYTES = 1 << 18  # what is sorted at once stays in the second-level cache
 
 
@@ -35,7 +36,7 @@ def reduce_columns(
     width = max(_CHUNK_BYTES // (4 * rows.n), 64)
     scratch = np.empty((2, width * rows.n), np.float32)
     begin = 0
-    for block in blocks(rows):
+    for block in blocks(rows, max_bytes=min(_MOST_READ, max(_LEAST_READ, rows.n << 14))):
         for start in range(0, block.shape[1], width):
             chunk = block[:, start : start + width]
             stop = begin + start + chunk.shape[1]
