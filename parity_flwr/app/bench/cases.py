@@ -21,7 +21,7 @@ from parity_flwr.app.bench.workload import Workload
 from parity_flwr.core import rules
 from parity_flwr.core.config import RobustnessConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import NeighbourRule
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rules.combining import combine_rows
 from parity_flwr.strategies.gate import Gate
 
@@ -62,9 +62,16 @@ def our_cases(work: Workload) -> dict[str, Case]:
 
 def reputation_case(work: Workload, config: RobustnessConfig | None = None) -> Case:
     """Return the whole reputation rule: figures with a memory, then the weighted mean."""
-    rule, names = NeighbourRule(config or RobustnessConfig()), [str(k) for k in range(work.n)]
+    rule, names = rule_for(config or RobustnessConfig()), [str(k) for k in range(work.n)]
     trust, weights = np.full(work.n, 0.5), np.full(work.n, 1.0 / work.n)
-    measure = partial(rule.measure, work.updates, identities=names, trust=trust, secret=_SECRET)
+    measure = partial(
+        rule.measure,
+        work.updates,
+        identities=names,
+        trust=trust,
+        secret=_SECRET,
+        applied=weights,
+    )
     memory: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
     for _ in range(_ROUNDS):
         memory = measure(memory=memory)[1]
