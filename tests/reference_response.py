@@ -44,6 +44,8 @@ class Twin:
     noise: dict[frozenset[str], list[float]] = field(default_factory=dict)
     answers: dict[str, list[float]] = field(default_factory=dict)
     share: dict[str, float] = field(default_factory=dict)
+    lengths: dict[str, list[float]] = field(default_factory=dict)
+    services: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
     rounds: list[float] = field(default_factory=list)
 
     def play(
@@ -54,6 +56,7 @@ class Twin:
         voices: Sequence[str],
         trust: Mapping[str, float],
         applied: Mapping[str, float],
+        loudness: Mapping[str, float],
     ) -> list[dict[str, float]]:
         """Return the figures of one round."""
         before = {name: list(self.sketches.get(name, [])) for name in names}
@@ -65,12 +68,14 @@ class Twin:
             self.sketches.setdefault(name, []).append(now[name])
             self.worth.setdefault(name, []).append(worth)
             self.balances.setdefault(name, []).append(balance[name])
+            self.lengths.setdefault(name, []).append(loudness[name])
         self._meet(names, now, before, applied)
         usual = self._usual(voices)
         for name in names:
             self.share[name] = self._share(name, names, voices, trust, usual)
         found = [self._figures(name, own[name], voices) for name in names]
         self._directions(names, found, trust, old_share)
+        self._serve(names, found, voices)
         return found
 
     def _worth(
@@ -128,15 +133,22 @@ class Twin:
             if others:
                 step = np.asarray(sum(others[1:], others[0]))
                 self.answers.setdefault(name, []).append(cosine(changed[name], step))
+                last = before[name][-1]
+                products = (float(last @ step), float(last @ last), float(step @ step))
+                self.services.setdefault(name, []).append(products)
 
     def _pair(self, a: str, b: str) -> float | None:
         past = self.noise.get(frozenset((a, b)), [])
         return float(decayed_mean(past, self.config.sketch_decay)) if len(past) >= 2 else None
 
     def _usual(self, voices: Sequence[str]) -> float:
+        """Where the cosines of two echoes begin."""
+        rules = self.config.response
         known = [self._pair(a, b) for a, b in combinations(voices, 2)]
-        told = [each for each in known if each is not None]
-        return max(0.0, float(np.median(told))) if told else 0.0
+        told = [each for each in known if each is not None] or [0.0]
+        usual = float(np.median(told))
+        spread = 1.4826 * float(np.median([abs(each - usual) for each in told]))
+        return max(0.0, usual) + max(rules.echo[0], rules.echo_spreads * spread)
 
     def _share(
         self,
@@ -152,7 +164,7 @@ class Twin:
         for other in names:
             pair = self._pair(name, other) if other != name else None
             if pair is not None and other in voices:
-                alike = min(1.0, max(0.0, (pair - usual - low) / (high - low)))
+                alike = min(1.0, max(0.0, (pair - usual) / (high - low)))
                 copies += alike * min(1.0, max(trust[other], 1e-6) / own)
         return 1.0 / (1.0 + copies)
 
@@ -166,7 +178,11 @@ class Twin:
             "share": self.share[name],
             "balance": abs(float(decayed_mean(self.balances[name], decay))),
             "authority": min(1.0, authority / rules.authority),
+            "loudness": float(decayed_mean(self.lengths[name], decay)),
         }
+        if len(self.lengths[name]) > rules.service_rounds:
+            first = decayed_mean(self.lengths[name][: rules.service_rounds], decay)
+            found["growth"] = found["loudness"] / float(first)
         if len(self.sketches[name]) > self.config.sketch_rounds:
             found["own"], found["own_direction"] = own
         noise = [(self._pair(name, o), self.share[o]) for o in voices if o != name]
@@ -194,3 +210,27 @@ class Twin:
         toward = support(directions, [trust[names[k]] * share[names[k]] for k in known])
         for k, value in zip(known, toward, strict=True):
             found[k]["direction"] = value
+
+    def _serve(
+        self, names: Sequence[str], found: Sequence[dict[str, float]], voices: Sequence[str]
+    ) -> None:
+        """Add what the model's steps did for each, over what they did for the median."""
+        rules = self.config.response
+        sums = {
+            name: [
+                math.fsum(rules.service_decay**i * part for i, part in enumerate(parts))
+                for parts in zip(*past, strict=True)
+            ]
+            for name in names
+            if len(past := self.services.get(name, [])) >= rules.service_rounds
+        }
+        heard = [sums[name] for name in voices if name in sums]
+        if len(heard) < self.config.min_replies:
+            return
+        usual = float(np.median([gain for gain, _, _ in heard]))
+        cosines = [gain / math.sqrt(own * step) for gain, own, step in heard]
+        for name, figures in zip(names, found, strict=True):
+            if name in sums:
+                relative = sums[name][0] / usual if usual > 0 else 1.0
+                figures["service"] = min(10.0, max(-10.0, relative))
+                figures["served"] = max(0.0, float(np.median(cosines)))

@@ -217,7 +217,9 @@ def test_a_memory_from_before_it_was_switched_off_is_kept_and_unused(
 ) -> None:
     _, memory = last_of(updates(rng) for _ in range(4))
     figures, after = measure(
-        updates(rng), memory=memory, config=RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=0)
+        updates(rng),
+        memory=memory,
+        config=RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=0),
     )
     assert after == memory
     assert all(f.extra == {} for f in figures)
@@ -226,7 +228,9 @@ def test_a_memory_from_before_it_was_switched_off_is_kept_and_unused(
 def test_another_sketch_size_starts_the_memory_anew(rng: np.random.Generator) -> None:
     _, memory = last_of(updates(rng) for _ in range(4))
     figures, after = measure(
-        updates(rng), memory=memory, config=RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=32)
+        updates(rng),
+        memory=memory,
+        config=RobustnessConfig(design=Design.NEIGHBOUR, sketch_size=32),
     )
     assert all(f.extra == {} for f in figures)
     assert after["c0"].shape == (66,)

@@ -44,7 +44,9 @@ def weighed(first: dict[str, Any], n: int = 10, rho: float = 1.0) -> Evidence:
     ("figures", "soundness"),
     [
         ({}, 1.0),
-        ({"balance": 0.3}, 0.5),
+        ({"balance": 0.3}, 1.0),  # without a common direction that is honest
+        ({"balance": 0.5}, 0.5),
+        ({"balance": 0.3, "authority": 1.0}, 0.5),
         ({"common": -0.09}, 0.5),
         ({"common": -0.2}, 0.0),
         ({"response": 0.04}, 0.5),
@@ -53,7 +55,7 @@ def weighed(first: dict[str, Any], n: int = 10, rho: float = 1.0) -> Evidence:
         ({"direction": -0.25, "authority": 0.5}, 0.75),
         ({"direction": -1.0, "authority": 0.0}, 1.0),
         ({"own": -1.0, "own_direction": -1.0, "authority": 1.0}, 1.0),  # but it is not far
-        ({"balance": 0.3, "response": 0.05}, 0.125),
+        ({"balance": 0.5, "response": 0.05}, 0.125),
     ],
 )
 def test_each_figure_by_hand(figures: dict[str, float], soundness: float) -> None:
@@ -88,6 +90,41 @@ def test_distance_accuses_only_with_company(
 def test_lengths_by_hand(norm: float, soundness: float) -> None:
     replies = [accepted("a", norm=norm), *(accepted(f"b{k}") for k in range(6))]
     assert weigh_evidence(replies, CONFIG)[0].soundness == pytest.approx(soundness)
+
+
+UNSERVED = {"served": 1.0, "service": -1.0, "loudness": 2.0, "growth": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("excuse", "soundness"),
+    [
+        ({}, 0.0),
+        ({"served": 0.125}, 0.5),  # the model does not do much for anybody
+        ({"service": -0.025}, 0.5),
+        ({"loudness": 1.2}, 0.5),
+        ({"growth": 1.2}, 0.5),
+        ({"service": -0.025, "growth": 1.2}, 0.75),
+        ({"growth": 1.1}, 1.0),  # an honest minority gets quieter once it is heard
+        ({"service": 0.05}, 1.0),
+        ({"loudness": 1.1}, 1.0),
+        ({"served": 0.1}, 1.0),
+    ],
+)
+def test_who_is_not_served_and_grows_louder_accuses_itself(
+    excuse: dict[str, float], soundness: float
+) -> None:
+    assert weighed({**UNSERVED, **excuse}).soundness == pytest.approx(soundness)
+
+
+def test_newcomers_claims_count_up_to_the_median() -> None:
+    claims = [accepted("a", num_examples=1000), *(accepted(f"b{k}") for k in range(9))]
+    state, decision = decide(ReputationState(), round_of(*claims), TRUST)
+    assert set(weights_of(decision.replies).values()) == {0.1}
+    for number in range(2, 6):
+        state, _ = decide(state, round_of(*claims, number=number), TRUST)
+    _, later = decide(state, round_of(*claims, number=6), TRUST)
+    weights = weights_of(later.replies)
+    assert weights["a"] / weights["b0"] == pytest.approx(4.0)
 
 
 def opposed(count: int, n: int = 20) -> list[Evidence]:
@@ -128,8 +165,9 @@ def test_deviation_is_recorded_and_costs_nothing() -> None:
     replies = [accepted("a", deviation=1.0), *(accepted(f"b{k}") for k in range(4))]
     _, decision = decide(ReputationState(), round_of(*replies), TRUST)
     assert set(weights_of(decision.replies).values()) == {0.2}
-    _, default = decide(ReputationState(), round_of(*replies), TrustConfig())
-    assert weights_of(default.replies)["a"] == 0.0
+    near = TrustConfig(robustness=RobustnessConfig(design=Design.NEIGHBOUR))
+    _, other = decide(ReputationState(), round_of(*replies), near)
+    assert weights_of(other.replies)["a"] == 0.0
 
 
 def centred(distances: list[float], coefficients: list[float]) -> list[ReplyFacts]:

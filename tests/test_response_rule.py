@@ -65,13 +65,13 @@ def updates(rng: np.random.Generator, n: int = 9) -> NDArray[np.float32]:
 
 
 def test_figures_agree_with_the_naive_twin(rng: np.random.Generator) -> None:
-    """Eight rounds in which one client pauses, one joins late and one has no trust."""
+    """Twelve rounds in which one client pauses, one joins late and one has no trust."""
     memory: dict[str, Array] = {}
     twin, trust = Twin(SMALL), rng.uniform(0.2, 0.7, 9)
     trust[8] = 0.0
     told: set[str] = set()
     found: list[Figures] = []
-    for round_ in range(8):
+    for round_ in range(12):
         names = [
             n for n in NAMES if not ((n == "c4" and round_ == 4) or (n == "c5" and round_ < 3))
         ]
@@ -90,6 +90,7 @@ def test_figures_agree_with_the_naive_twin(rng: np.random.Generator) -> None:
     assert told == {
         *("own", "own_direction", "direction", "authority"),
         *("balance", "common", "share", "response"),
+        *("loudness", "growth", "service", "served"),
     }
     assert min(figures.extra["share"] for figures in found) < 0.7  # the two that echo
 
@@ -123,6 +124,7 @@ def _expect(
         [name for name, voice in zip(names, heard, strict=True) if voice],
         dict(zip(names, trust.tolist(), strict=True)),
         dict(zip(names, applied.tolist(), strict=True)),
+        dict(zip(names, (norms / np.median(norms[working])).tolist(), strict=True)),
     )
 
 

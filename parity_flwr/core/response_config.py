@@ -42,7 +42,7 @@ class ResponseConfig:
     opposed: Zone = (0.2, 0.3)  # -cosine of a direction memory with the others'
     unserved: Zone = (-0.1, 0.05)  # what the model did for a client, over the median client
     urgent: Zone = (1.1, 1.3)  # mean norm in medians, over which who is not served accuses
-    growing: Zone = (1.0, 1.15)  # the same, over what it was at the outset
+    growing: Zone = (1.1, 1.3)  # the same, over what it was at the outset
     common_cause: Zone = (0.1, 0.15)  # median cosine of updates with steps that is believed
     unsupported: Zone = (0.03, 0.1)  # cosine below which an outlier has no support
     outliers: Zone = (1.0, 1.5)  # clients that the lack of support may accuse at once
@@ -58,7 +58,13 @@ class ResponseConfig:
                 _require_zone(each.name, value)
             else:
                 _require_between(each.name, value, 0.0, _LARGEST)
-        for name in ("direction_decay", "response_decay", "service_decay", "spared_soundness", "spared_penalty"):
+        for name in (
+            "direction_decay",
+            "response_decay",
+            "service_decay",
+            "spared_soundness",
+            "spared_penalty",
+        ):
             _require_between(name, getattr(self, name), 0.0, 1.0)
         for name in ("authority", "reach"):
             _require_between(name, getattr(self, name), 1e-9, _LARGEST)

@@ -3,7 +3,8 @@
 *Decided* throughout, beyond P-6. A distance accuses nobody by itself: an honest minority is
 far away in every round. It accuses together with a contradiction of the client's own past,
 or of one client alone that the others' direction does not support. Opposition to the common
-direction accuses, unless so many oppose it that they may well be right.
+direction accuses, and so does a client that the model never serves and that grows louder,
+unless so many are accused by these that they may well be right.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A client's entry is one vector: eleven numbers (its slot, updates seen, rank balance, answers
 to the model's steps, how many of them, its share, mean loudness, the same at the outset, and
-three sums over what the model's steps did for it), then three sketches (the last update's, their decayed mean S,
-the direction memory T), then for every slot the mean cosine of noise with that slot's
-client, then how often the two met. The entry under the empty name holds
+three sums over what the model's steps did for it), then three sketches (the last update's,
+their decayed mean S, the direction memory T), then for every slot the mean cosine of noise
+with that slot's client, then how often the two met. The entry under the empty name holds
 the authority of the common direction, the number of slots and the sketch's size.
 """
 

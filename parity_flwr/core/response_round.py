@@ -115,7 +115,7 @@ def _count_answers(past: Past, now: Present, moved: Past, config: RobustnessConf
 
 
 def _services(past: Past, step: Values, asked: Mask, config: RobustnessConfig) -> Values:
-    """Return what the others' last step adds to the sums, shape (n, 3); early steps count more."""
+    """Return what the others' last step adds to the sums, (n, 3); early steps count more."""
     weight = np.where(asked, config.response.service_decay**past.answers, 0.0)
     products = [(past.latest, step), (past.latest, past.latest), (step, step)]
     found = [np.einsum("kj,kj->k", a, b) for a, b in products]

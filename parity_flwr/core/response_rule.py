@@ -1,4 +1,4 @@
-"""The response design's rule: the figures of stage A (opt-in, ``Design.RESPONSE``)."""
+"""The response design's rule, the default: the figures of stage A (``Design.RESPONSE``)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rule_for(config: RobustnessConfig) -> Rule:
     Examples
     --------
     >>> type(rule_for(RobustnessConfig())).__name__
-    'NeighbourRule'
+    'ResponseRule'
     """
     if config.design is Design.RESPONSE:
         return ResponseRule(config)
@@ -56,8 +56,8 @@ class ResponseRule:
     """Noise that repeats, answers to the model's step, a direction with authority.
 
     *Decided*, beyond P-4 to P-6: one round's distances cannot tell an honest minority from
-    liars, but liars' noise is a function of others' noise, and a lie answers the model's
-    last step the wrong way.
+    liars, but liars' noise is a function of others' noise, a lie answers the model's last
+    step the wrong way, and what contradicts the others is never served and grows louder.
 
     Parameters
     ----------
@@ -65,9 +65,7 @@ class ResponseRule:
         Constants; with ``Design.RESPONSE``, or stage B judges by other figures.
     """
 
-    config: RobustnessConfig = field(
-        default_factory=lambda: RobustnessConfig(design=Design.RESPONSE)
-    )
+    config: RobustnessConfig = field(default_factory=RobustnessConfig)
 
     def measure(
         self,
