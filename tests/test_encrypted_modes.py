@@ -24,6 +24,13 @@ from encrypted_runs import (
     values,
 )
 from parity_flwr.clients import EncryptionPolicy
+from parity_flwr.core.config import (
+    Design,
+    Formula,
+    RobustnessConfig,
+    TrustConfig,
+    WeightConfig,
+)
 from parity_flwr.core.encryption.sealed_model import open_model
 from parity_flwr.core.encryption.terms import CIPHERTEXT, SEALED, Reveal
 from parity_flwr.errors import ConfigError
@@ -200,3 +207,15 @@ def test_client_refuses_to_train_for_a_strategy_that_would_see_its_update() -> N
 def test_encryption_that_promises_nothing_is_refused(options: Any) -> None:
     with pytest.raises(ConfigError):
         Encryption(**options)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrustConfig(robustness=RobustnessConfig(design=Design.RESPONSE)),
+        TrustConfig(weights=WeightConfig(formula=Formula.PAPER)),
+    ],
+)
+def test_weights_that_cannot_be_fixed_beforehand_are_refused(config: TrustConfig) -> None:
+    with pytest.raises(ConfigError, match="fixed before the round and to sum to 1"):
+        EncryptedAggregation(encryption=ALL, config=config, journal=None)
