@@ -15,7 +15,7 @@ from flwr.serverapp.strategy import (
     Strategy,
 )
 
-from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.config import Design, Formula, TrustConfig
 from parity_flwr.core.encryption.plan import BfvPlan
 from parity_flwr.core.encryption.terms import KeyHolding, Reveal, Terms
 from parity_flwr.core.fixed_point import DEFAULT_LEVELS
@@ -143,7 +143,19 @@ def weighted_beforehand(config: TrustConfig) -> TrustConfig:
     the other replies may enter: no cap by the round's median, no cap on a share of it. The
     weights are alpha_k * history_k * n_k with n_k at most ``examples_cap``, normalised over
     the updates that came.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration has weights that look at updates (the response design), or that
+        do not sum to 1 (the paper's Eq. 2).
     """
+    if config.robustness.design is Design.RESPONSE or config.weights.formula is Formula.PAPER:
+        raise ConfigError(
+            "weights under encryption need to be fixed before the round and to sum to 1",
+            came=f"{config.robustness.design.value} design, {config.weights.formula.value}",
+            action="use Design.NEIGHBOUR and Formula.DECIDED",
+        )
     return replace(
         config,
         weights=replace(config.weights, examples_factor=1e9, max_share=1.0),

@@ -26,7 +26,7 @@ from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encryption.group_secret import GroupSecret
 from parity_flwr.core.signatures import Ed25519Signer
 from parity_flwr.strategies import EncryptedAggregation, Encryption, Sampling
-from trust_runs import MODEL, Arrays, Spoil, Step, Watched, nudge, record
+from trust_runs import MODEL, Arrays, ListJournal, Spoil, Step, Watched, nudge, record
 
 SIGNERS = derived_signers(b"encrypted runs")
 GIVEN = ProvisionedSecret(GroupSecret(bytes(range(32))))
@@ -149,3 +149,23 @@ def replaced(name: str, data: bytes) -> Spoil:
         return [reply]
 
     return spoil
+
+
+ROUND_ERROR = 2.0 / 2**15 + 1e-6  # of one round's mean: clip 1, weight 1, and float32
+
+
+ALL = Encryption(clip=1.0)
+
+
+SECRET = GroupSecret(bytes(range(32)))  # what GIVEN holds
+
+
+def close(result: Any, expected: Any, rounds: int = 2) -> bool:
+    found = values(result)
+    assert list(found) == list(expected)
+    return all(np.abs(found[k] - expected[k]).max() <= rounds * ROUND_ERROR for k in found)
+
+
+def reasons(journal: ListJournal, round_: int = 1) -> dict[str, str]:
+    facts = journal.rounds[round_ - 1].facts.replies
+    return {each.identity: each.reason for each in facts if each.reason}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from encrypted_crash import POINTS, ROUNDS, play
-from encrypted_runs import values
+from encrypted_runs import encrypted_run, values
 from parity_flwr.app.journal import SqlJournal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.verify import verify
@@ -58,6 +58,20 @@ def test_encrypted_run_verifies(whole: Any) -> None:
     report = verify(RunFolder(folder))
     assert report.ok, report
     assert len(list(journal.rounds())) == ROUNDS
+
+
+def test_kept_ciphertexts_verify_by_their_hashes(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run").make()
+    journal = SqlJournal(folder.journal_url, "run", folder, keep_updates=True)
+    encrypted_run(journal=journal)
+    lines = {line.name: line for line in verify(folder, updates=folder.updates).lines}
+    assert all(line.ok is not False for line in lines.values())
+    assert lines["updates"].ok
+    kept = sorted(path for path in folder.updates.rglob("*") if path.is_file())
+    data = bytearray(kept[-1].read_bytes())
+    data[len(data) // 2] ^= 1
+    kept[-1].write_bytes(bytes(data))
+    assert not verify(folder, updates=folder.updates).ok
 
 
 @pytest.mark.slow
