@@ -164,7 +164,7 @@ class _Ghost:
         factors = (self._clip / norms.clamp(min=1e-30)).clamp(max=1.0)
         self._module.zero_grad(set_to_none=True)
         self._module.disable_hooks()
-        (factors * losses).sum().backward()
+        (factors * losses).sum().backward()  # type: ignore[no-untyped-call]
         self._module.enable_hooks()
         return [_gradient(each) for each in self._parameters]
 

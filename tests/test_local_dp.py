@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from flwr.app import (
     RecordDict,
 )
 from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
 
 from flower_messages import decoded, instruction, metrics_of, node
 from parity_flwr.app.engines.inprocess import InProcessGrid
@@ -47,11 +49,11 @@ def promise(**changes: Any) -> LocalPrivacy:
     return LocalPrivacy(**{**settings, **changes})
 
 
-def base() -> dict[str, np.ndarray]:
+def base() -> dict[str, NDArray[Any]]:
     return {"w": np.ones(SIZE, np.float32), "n": np.array(7)}
 
 
-def sender(step: float) -> Any:
+def sender(step: float) -> Callable[[Message, Context], Message]:
     """Return an app's inside: it moves w by ``step`` and tells more than it should."""
 
     def answer(message: Message, context: Context) -> Message:
@@ -89,9 +91,12 @@ def test_what_leaves_is_base_plus_clipped_update_plus_noise() -> None:
 
 def test_without_the_noise_it_is_the_clipped_update() -> None:
     privacy = promise()
-    seeded = lambda step: decoded(  # noqa: E731
-        LocalDPMod(privacy, noise_seed=SEED)(instruction(base()), node(), sender(step))
-    )["w"].astype(np.float64)
+
+    def seeded(step: float) -> NDArray[np.float64]:
+        mod = LocalDPMod(privacy, noise_seed=SEED)
+        sent: NDArray[np.float64] = decoded(mod(instruction(base()), node(), sender(step)))["w"]
+        return sent.astype(np.float64)
+
     difference = seeded(1.0) - seeded(0.0)  # the same noise under both
     assert np.linalg.norm(difference) == pytest.approx(1.0, rel=1e-3)
     assert np.linalg.norm(seeded(-1.0) - seeded(1.0)) == pytest.approx(2.0, rel=1e-3)

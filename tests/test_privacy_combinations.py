@@ -21,6 +21,7 @@ from parity_flwr.core.privacy.presets import Level, ModelKind, preset
 from parity_flwr.errors import ConfigError
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "privacy.md"
+FLAGS = (False, True)
 ALL = [
     Combination(
         rule=rule,
@@ -30,9 +31,8 @@ ALL = [
         subgroups=subgroups,
         client_metrics=metrics,
     )
-    for rule, hiding, dp, reputation, subgroups, metrics in itertools.product(
-        Rule, Hiding, NoisePlace, *[(False, True)] * 3
-    )
+    for rule, hiding, dp in itertools.product(Rule, Hiding, NoisePlace)
+    for reputation, subgroups, metrics in itertools.product(FLAGS, FLAGS, FLAGS)
 ]
 
 

@@ -177,7 +177,7 @@ def test_counts_of_clients_add_up_to_those_of_the_whole_exactly() -> None:
     trees = forest()
     whole = trees.counts(x, y, classes=4)
     parts = [trees.counts(x[i::10], y[i::10], classes=4) for i in range(10)]
-    assert (sum(parts) == whole).all()
+    assert (np.sum(parts, axis=0) == whole).all()
     assert whole.dtype == np.int64
     assert whole.sum() == 300 * 30
 

@@ -45,7 +45,8 @@ class Combination:
     rule, hiding, dp
         See the enumerations.
     reputation : bool
-        Whether scores from earlier updates or their validation choose or weigh clients.
+        Whether scores of single updates, or of clients' data, choose or weigh clients. What
+        is known without them (attendance, stake, a person's judgement) needs no permission.
     subgroups : bool
         Whether sums are taken in random subgroups, so that rule and reputation see the
         subgroups' means.

@@ -90,8 +90,9 @@ def _laplace_candidates(stream: RandomStream, count: int, scale: Fraction) -> In
     ]
     magnitude = (kept + top * _geometric(stream, len(kept))) // bottom
     negative = stream.coins(len(kept))
-    signed: Integers = np.where(negative, -magnitude, magnitude)
-    return signed[~(negative & (magnitude == 0))]  # or 0 would count twice
+    once = ~(negative & (magnitude == 0))  # or 0 would count twice
+    signed: Integers = np.where(negative, -magnitude, magnitude)[once]
+    return signed
 
 
 def _geometric(stream: RandomStream, count: int) -> Integers:

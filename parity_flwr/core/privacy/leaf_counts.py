@@ -95,7 +95,8 @@ class SharedTrees:
             chosen = np.take_along_axis(features, node, axis=1)
             limit = np.take_along_axis(thresholds, node, axis=1)
             node = 2 * node + 1 + (values[rows, chosen] > limit)
-        return node - (2**self.depth - 1)
+        leaves: NDArray[np.int64] = node - (2**self.depth - 1)
+        return leaves
 
     def counts(
         self, x: NDArray[np.floating], y: NDArray[np.integer], *, classes: int

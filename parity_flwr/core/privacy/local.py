@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class LocalPrivacy:
         if self.noise_multiplier is not None:
             positive("noise_multiplier", self.noise_multiplier)
 
-    @property
+    @cached_property
     def multiplier(self) -> float:
         """Sigma over the sensitivity 2 * clip."""
         if self.noise_multiplier is not None:

@@ -151,7 +151,7 @@ def exponential_choice(
     while True:
         tried = stream.below(len(values), 2 * len(values) + 8)
         gammas = [rate * (best - Fraction(float(values[i]))) for i in tried.tolist()]
-        rough = np.array([float(min(each, 10**6)) for each in gammas])
+        rough = np.minimum([float(each) for each in gammas], 1e6)
         kept = np.flatnonzero(exponential_coins(stream, rough, exact=gammas.__getitem__))
         if len(kept):
             return int(tried[kept[0]])

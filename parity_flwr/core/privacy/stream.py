@@ -58,13 +58,13 @@ class RandomStream:
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """Return uniform 64-bit words, shape (count,)."""
-        out = np.empty(count, np.uint64)
-        room = memoryview(out).cast("B")
+        out = bytearray(8 * count)
+        room = memoryview(out)
         zeros = bytes(min(8 * count, _BLOCK))
         for start in range(0, 8 * count, _BLOCK):
             stop = min(start + _BLOCK, 8 * count)
             self._cipher.update_into(zeros[: stop - start], room[start:stop])
-        return out
+        return np.frombuffer(out, np.uint64)
 
     def uniforms(self, count: int) -> NDArray[np.float64]:
         """Return numbers (k + 1/2) / 2^53 with k uniform: in (0, 1), never 0 and never 1."""
