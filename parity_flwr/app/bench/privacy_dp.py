@@ -21,7 +21,7 @@ from flwr.clientapp.typing import Mod
 from flwr.serverapp.strategy import Strategy
 
 from parity_flwr.app.datasets import Federation, federation
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import (
     DPTorchClient,
     ExamplePrivacy,
