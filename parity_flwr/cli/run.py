@@ -1,4 +1,4 @@
-"""`parity run`."""
+"""`parity run`: a Flower app, or a table in a CSV file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
+from parity_flwr.errors import ConfigError
 
 _EPILOG = examples(
     "parity run examples/quickstart",
@@ -18,6 +20,7 @@ _EPILOG = examples(
     "parity run . --run-config 'num-server-rounds=5 seed=7' --baseline",
     "parity run . --engine deployment --superlink 127.0.0.1:8000",
     "parity run . --resume latest",
+    "parity run data.csv --target price --model random_forest --clients 10 --rounds 3",
 )
 _ENGINES = click.Choice(["inprocess", "simulation", "deployment"])
 
@@ -42,8 +45,18 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     out.line(f"next       parity report {result['run_id']}")
 
 
+def _refuse_for_a_table(given: dict[str, bool]) -> None:
+    for name, is_given in given.items():
+        if is_given:
+            raise ConfigError(
+                "a table runs in this process, with its own options",
+                came=name,
+                action=f"leave out {name}",
+            )
+
+
 @click.command(epilog=_EPILOG)
-@click.argument("app", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("app", type=click.Path(exists=True, path_type=Path))
 @click.option("--engine", type=_ENGINES, default=None, help="[default: simulation]")
 @click.option(
     "--clients",
@@ -67,6 +80,7 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
 @click.option("--baseline", is_flag=True, help="Run again without reputation, to compare.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds at most.")
 @click.option("--quiet", is_flag=True, help="No live table.")
+@table_options
 @json_option
 def run(
     app: Path,
@@ -81,13 +95,51 @@ def run(
     baseline: bool,
     timeout: float | None,
     quiet: bool,
+    target: str | None,
+    model: str | None,
+    rounds: int | None,
+    task: str | None,
+    partition: str | None,
+    seed: int | None,
     as_json: bool,
 ) -> None:
-    """Run the Flower app in directory APP, and fail if it gives no sound model."""
+    """Run the Flower app in directory APP, and fail if it gives no sound model.
+
+    APP may also be a CSV file: then its rows are divided among --clients, and a --model of
+    the --target is trained on them for --rounds, in this process.
+    """
     from parity_flwr.app.engines.engine import Engine
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
+    out = Output(as_json, quiet=quiet)
+    options = TableOptions(
+        target=target, model=model, rounds=rounds, task=task, partition=partition, seed=seed
+    )
+    if app.is_file():
+        _refuse_for_a_table(
+            {
+                "--engine": engine not in (None, "inprocess"),
+                "--run-config": bool(run_config),
+                "--superlink": bool(superlink),
+                "--root-certificates": bool(root_certificates),
+                "--reputation-from": bool(reputation_from),
+                "--baseline": baseline,
+                "--timeout": timeout is not None,
+            }
+        )
+        found = run_csv(
+            app,
+            options,
+            clients=clients,
+            home=home,
+            resume=RunFolder.find(resume, home) if resume else None,
+            keep_updates=keep_updates,
+            out=out,
+        )
+        out.result(found, lambda out: draw_table(out, found))
+        return
+    options.refuse_for_an_app()
     request = RunRequest(
         app=app,
         engine=Engine(engine or ("deployment" if superlink else "simulation")),
@@ -101,7 +153,6 @@ def run(
         baseline=baseline,
         timeout_s=timeout,
     )
-    out = Output(as_json, quiet=quiet)
     with LiveTable(out.progress) as table:
         result = perform(request, table)
     out.result(result, lambda out: _draw(out, result))

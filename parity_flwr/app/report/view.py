@@ -19,7 +19,7 @@ from parity_flwr.core.records import (
 OUTLYING_PENALTY = 0.5
 """P-6 penalties below this are named as the reason for a small weight."""
 
-_PREFERRED = ("accuracy", "acc", "test_accuracy", "eval_accuracy", "val_accuracy")
+_PREFERRED = ("accuracy", "acc", "test_accuracy", "eval_accuracy", "val_accuracy", "r2")
 _COUNTS = frozenset({"num-examples", "num_examples"})
 
 

@@ -1,0 +1,83 @@
+"""The neural network of `parity run data.csv`: a perceptron of two hidden layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from flwr.app import Context
+from flwr.client import NumPyClient
+from numpy.typing import NDArray
+
+from parity_flwr.app.tabular.data import TabularData
+from parity_flwr.app.tabular.plan import TabularPlan
+from parity_flwr.clients import (
+    Examples,
+    LocalTraining,
+    Table,
+    TorchClient,
+    initial_arrays,
+    mlp,
+)
+from parity_flwr.clients.torch_model import isolated, load_arrays
+
+_HIDDEN = (64, 32)
+
+
+class Network:
+    """Model, training and predictions of one plan.
+
+    Numbers are predicted in units of the clients' deviation from their mean.
+
+    Parameters
+    ----------
+    plan : TabularPlan
+        Its seed is used.
+    data : TabularData
+        Inputs, classes, and the target's mean and deviation.
+    """
+
+    def __init__(self, plan: TabularPlan, data: TabularData) -> None:
+        self._data = data
+        self._seed = plan.seed
+        self._factory = mlp(data.features, hidden=_HIDDEN, classes=len(data.classes) or 1)
+        self._training = LocalTraining(
+            seed=plan.seed, epochs=2, batch_size=32, learning_rate=0.05
+        )
+
+    def initial(self) -> dict[str, NDArray[Any]]:
+        """Return the first model."""
+        return initial_arrays(self._factory, seed=self._seed)
+
+    def client(self, table: Table, context: Context) -> NumPyClient:
+        """Return the client of these rows."""
+        examples = Examples(table.x.astype(np.float32), self._targets(table))
+        return TorchClient(
+            self._factory,
+            train=examples,
+            test=examples,
+            context=context,
+            training=self._training,
+        )
+
+    def _targets(self, table: Table) -> NDArray[Any]:
+        if self._data.classes:
+            return table.y.astype(np.int64)
+        return ((table.y - self._data.centre) / self._data.scale).astype(np.float32)
+
+    def predict(
+        self, arrays: Mapping[str, NDArray[Any]], x: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return probabilities, or numbers in the target's own units."""
+        import torch
+
+        with isolated(seed=0), torch.no_grad():
+            model = self._factory()
+            load_arrays(model, list(arrays.values()))
+            model.eval()
+            output = model(torch.tensor(x))
+            if self._data.classes:
+                return np.asarray(torch.softmax(output.double(), dim=1).numpy(), np.float64)
+            numbers = output[:, 0].double().numpy()
+        return np.asarray(numbers * self._data.scale + self._data.centre, np.float64)

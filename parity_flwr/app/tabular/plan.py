@@ -1,0 +1,124 @@
+"""What a user asks of `parity run data.csv`, checked before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_flwr.app.partition import Parts, dirichlet, iid
+from parity_flwr.app.partition_skew import label_skew, quantity_skew, sequential, stratified
+from parity_flwr.app.tabular.target import Task
+from parity_flwr.errors import ConfigError
+
+
+class Model(StrEnum):
+    """What is trained."""
+
+    NEURAL_NETWORK = "neural_network"
+    LINEAR = "linear"
+    LOGISTIC = "logistic"
+    RANDOM_FOREST = "random_forest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabularPlan:
+    """One federation over the rows of one CSV file.
+
+    Parameters
+    ----------
+    data : Path
+        The file.
+    target : str
+        The column to predict.
+    model : Model
+        ``linear`` is for numbers, ``logistic`` for classes, the others for both.
+    clients, rounds : int
+        At least 1. A linear model is exact after one round and takes no more.
+    task : Task, optional
+        What the target holds; inferred by default.
+    partition : str
+        How rows are divided: "iid", "stratified", "sequential", or with a number
+        "dirichlet:ALPHA", "label:CLASSES", "quantity:ALPHA".
+    seed : int
+        Decides the split, the division, initial model and training.
+    test_share : float
+        Share of the rows that no client sees, for the metrics.
+    trees : int
+        Budget of a forest.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range or the partition unknown.
+    """
+
+    data: Path
+    target: str
+    model: Model
+    clients: int = 10
+    rounds: int = 5
+    task: Task | None = None
+    partition: str = "iid"
+    seed: int = 0
+    test_share: float = 0.2
+    trees: int = 100
+
+    def __post_init__(self) -> None:
+        for name, least in {"clients": 1, "rounds": 1, "seed": 0, "trees": 1}.items():
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"{name} needs a number from {least}",
+                    came=str(getattr(self, name)),
+                    action=f"change {name}",
+                )
+        if not 0 < self.test_share < 1:
+            raise ConfigError(
+                "test_share needs a number between 0 and 1",
+                came=str(self.test_share),
+                action="change it",
+            )
+        _parse_partition(self.partition)
+
+
+def _parse_partition(text: str) -> tuple[str, float]:
+    name, _, number = text.partition(":")
+    plain = name in ("iid", "stratified", "sequential") and not number
+    try:
+        value = 0.0 if plain else float(number)
+    except ValueError:
+        value = -1.0
+    if not plain and not (name in ("dirichlet", "label", "quantity") and 0 < value < np.inf):
+        raise ConfigError(
+            "a partition is iid, stratified, sequential, dirichlet:ALPHA, label:CLASSES or "
+            "quantity:ALPHA",
+            came=repr(text[:40]),
+            action="change --partition",
+        )
+    return name, value
+
+
+def divide(labels: NDArray[np.int64], plan: TabularPlan) -> Parts:
+    """Return the rows of each client.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Classes; of a regression, the quarter of the target's range that a row lies in.
+    """
+    name, value = _parse_partition(plan.partition)
+    rng = np.random.default_rng([plan.seed, 1])
+    parts = plan.clients
+    if name == "iid":
+        return iid(labels, parts=parts, rng=rng)
+    if name == "stratified":
+        return stratified(labels, parts=parts, rng=rng)
+    if name == "sequential":
+        return sequential(labels, parts=parts)
+    if name == "label":
+        return label_skew(labels, parts=parts, classes=int(value), rng=rng)
+    draw = dirichlet if name == "dirichlet" else quantity_skew
+    return draw(labels, parts=parts, alpha=value, min_size=2, rng=rng)

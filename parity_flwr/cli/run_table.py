@@ -1,0 +1,131 @@
+"""`parity run data.csv`: its options, its run, and what it prints at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.output import Output
+from parity_flwr.errors import ConfigError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_MODELS = click.Choice(["neural_network", "linear", "logistic", "random_forest"])
+_TASKS = click.Choice(["classification", "regression"])
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """The options that only a table has, None where not given."""
+
+    target: str | None = None
+    model: str | None = None
+    rounds: int | None = None
+    task: str | None = None
+    partition: str | None = None
+    seed: int | None = None
+
+    def refuse_for_an_app(self) -> None:
+        """Refuse these options beside a Flower app.
+
+        Raises
+        ------
+        ConfigError
+            If one is given.
+        """
+        for field in fields(self):
+            if getattr(self, field.name) is not None:
+                raise ConfigError(
+                    f"--{field.name} needs a CSV file",
+                    came="the directory of a Flower app",
+                    action=f"leave out --{field.name}, or give a file",
+                )
+
+
+def table_options(command: _Command) -> _Command:
+    """Add the options of a table to a command."""
+    options = (
+        click.option("--target", metavar="COLUMN", help="CSV: the column to predict."),
+        click.option("--model", type=_MODELS, help="CSV: what is trained."),
+        click.option(
+            "--rounds", type=click.IntRange(1), help=f"CSV: how many rounds.  [{_ROUNDS}]"
+        ),
+        click.option("--task", type=_TASKS, help="CSV: what the target holds.  [inferred]"),
+        click.option(
+            "--partition",
+            metavar="HOW",
+            help="CSV: iid, stratified, sequential, dirichlet:ALPHA, label:CLASSES or "
+            "quantity:ALPHA.  [iid]",
+        ),
+        click.option("--seed", type=click.IntRange(0), help="CSV: decides every draw.  [0]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_csv(
+    path: Path,
+    options: TableOptions,
+    *,
+    clients: int,
+    home: Path,
+    resume: RunFolder | None,
+    keep_updates: bool,
+    out: Output,
+) -> dict[str, Any]:
+    """Run a federation over the rows of a CSV file.
+
+    Raises
+    ------
+    ConfigError
+        If --target or --model is missing, or an option does not fit.
+    """
+    from parity_flwr.app.tabular.plan import Model, TabularPlan
+    from parity_flwr.app.tabular.running import TabularRequest, run_table
+    from parity_flwr.app.tabular.target import Task
+
+    for name in ("target", "model"):
+        if getattr(options, name) is None:
+            raise ConfigError(
+                f"a table needs --{name}", came="none", action=f"give --{name}, see --help"
+            )
+    plan = TabularPlan(
+        data=path,
+        target=str(options.target),
+        model=Model(str(options.model)),
+        clients=clients,
+        rounds=_ROUNDS if options.rounds is None else options.rounds,
+        task=Task(options.task) if options.task else None,
+        partition=options.partition or "iid",
+        seed=options.seed or 0,
+    )
+    request = TabularRequest(plan=plan, home=home, resume=resume, keep_updates=keep_updates)
+    with LiveTable(out.progress) as table:
+        return run_table(request, table)
+
+
+def draw_table(out: Output, result: dict[str, Any]) -> None:
+    """Print what a run on a table ended with."""
+    out.line(f"run        {result['run_id']} {result['status']} in {result['seconds']:.1f} s")
+    out.line(f"rounds     {result['accepted_rounds']} of {result['rounds']} accepted")
+    out.line(
+        f"data       {result['train_rows']} rows on {result['clients']} clients, "
+        f"{result['test_rows']} held out, {result['inputs']} inputs"
+    )
+    if result["dropped_columns"]:
+        out.line(f"dropped    {', '.join(result['dropped_columns'])}: nothing to learn there")
+    if result["skipped_rows"]:
+        out.line(f"skipped    {result['skipped_rows']} rows without a target")
+    for name, value in result["metrics"].items():
+        out.line(f"{name:10} {value:.4g} (held-out rows)")
+    out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
+    out.line(f"model      {result['model_hash']}")
+    out.line(f"next       parity report {result['run_id']}")
