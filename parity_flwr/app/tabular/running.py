@@ -13,15 +13,15 @@ from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from parity_flwr.app.capture import captured
-from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal.opening import start_journal
-from parity_flwr.app.runs.live import LiveTable
-from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.files import write_text
 from parity_flwr.app.report.summary import summarise
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.app.tabular.data import TabularData, load_table
 from parity_flwr.app.tabular.federation import (
     TabularFederation,
