@@ -193,7 +193,7 @@ def test_no_phase_makes_a_client_train_and_answer_in_clear(
     terms = ALL.terms(addends=5, factor=1.0).to_values()
     told = {**terms, "run": "run", "key-id": SECRET.id, "phase": phase.value}
     for kind in ("train", "train.default", "evaluate"):
-        records = {
+        records: dict[str, ArrayRecord | MetricRecord | ConfigRecord] = {
             "arrays": record(MODEL),
             "config": ConfigRecord({"server-round": 1}),
             HE_RECORD: ConfigRecord({**told, "size": 15, "total": 1.0}),
