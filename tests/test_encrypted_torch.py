@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from flwr.app import Array, ArrayRecord, Context
 from flwr.client import Client
 from flwr.clientapp import ClientApp
@@ -55,6 +56,7 @@ def accuracy(strategy: Reputation, app: ClientApp) -> float:
     return evaluate_arrays(FACTORY, trained, examples(1000, 600))[1]
 
 
+@pytest.mark.slow
 def test_encryption_costs_no_accuracy() -> None:
     clear = accuracy(
         ReputationFedAvg(sampling=QUIET, journal=None, seed=1),
