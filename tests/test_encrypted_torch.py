@@ -9,7 +9,7 @@ from flwr.client import Client
 from flwr.clientapp import ClientApp
 
 from encrypted_runs import GIVEN, QUIET
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.clients import (
     EncryptionMod,
     Examples,
