@@ -103,7 +103,7 @@ class LeastSquares(Reputation):
         )
         super().__init__(
             self.pooled,
-            config=config or exact_config(),
+            config=(config or exact_config()).judging_by_distance(),
             seed=seed,
             sampling=sampling,
             journal=journal,

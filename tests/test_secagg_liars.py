@@ -39,7 +39,7 @@ def bent(at: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Bend:
 
 
 def nonsense(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: b"nonsense!" for name in record}
+    return dict.fromkeys(record, b"nonsense!")
 
 
 NONSENSE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

@@ -52,7 +52,7 @@ def test_present_client_called_dropped_stays_hidden() -> None:
     exposed, victim = made.inputs[VICTIM].words.copy(), Secrets(made.states[VICTIM].root)
     for peer in story:
         key = victim.pair_key(dealt.participants.of(peer).mask_key, dealt.participants.transcript)
-        add_stream(exposed, key, subtract=VICTIM < peer)
+        add_stream(exposed, key, subtract=peer > VICTIM)
     assert not np.array_equal(exposed, made.words[VICTIM])
     seed_key = self_mask_key(victim.seed, dealt.participants.transcript)
     add_stream(exposed, seed_key, subtract=True)  # with the seed it would have been naked
