@@ -6,10 +6,9 @@ in between. The paper has none of these; all are *decided*, measured on the comp
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
-from parity_flwr.errors import ConfigError
+from parity_flwr.core.ranges import require_range, require_zone
 
 Zone = tuple[float, float]
 
@@ -55,9 +54,9 @@ class ResponseConfig:
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, tuple):
-                _require_zone(each.name, value)
+                require_zone(each.name, value)
             else:
-                _require_between(each.name, value, 0.0, _LARGEST)
+                require_range(each.name, value, 0.0, _LARGEST)
         for name in (
             "direction_decay",
             "response_decay",
@@ -65,23 +64,6 @@ class ResponseConfig:
             "spared_soundness",
             "spared_penalty",
         ):
-            _require_between(name, getattr(self, name), 0.0, 1.0)
+            require_range(name, getattr(self, name), 0.0, 1.0)
         for name in ("authority", "reach"):
-            _require_between(name, getattr(self, name), 1e-9, _LARGEST)
-
-
-def _require_zone(name: str, zone: Zone) -> None:
-    low, high = zone if len(zone) == 2 else (0.0, 0.0)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ConfigError(
-            f"{name} needs two numbers low < high", came=repr(zone), action=f"change {name}"
-        )
-
-
-def _require_between(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ConfigError(
-            f"{name} needs a number from {low:g} to {high:g}",
-            came=repr(value),
-            action=f"change {name}",
-        )
+            require_range(name, getattr(self, name), 1e-9, _LARGEST)
