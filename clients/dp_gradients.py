@@ -147,7 +147,7 @@ class _Ghost:
         )
 
         self._module = GradSampleModuleFastGradientClipping(
-            model, loss_reduction="sum", max_grad_norm=clip, use_ghost_clipping=True
+            model, loss_reduction="sum", use_ghost_clipping=True
         )
         self._parameters = _parameters(model)
         self._clip = clip / _SLACK
