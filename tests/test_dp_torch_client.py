@@ -32,9 +32,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("opacus")
 from torch import nn  # noqa: E402
 
-# Opacus' hooks on the first layer, whose inputs need no gradient.
-pytestmark = pytest.mark.filterwarnings("ignore:Full backward hook is firing")
-
 FACTORY = mlp(5, hidden=(4,), classes=3)
 
 
