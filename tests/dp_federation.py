@@ -17,7 +17,7 @@ from flwr.app import (
 from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
-from parity_flwr.app.inprocess import InProcessGrid
+from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core.privacy.central import CentralPrivacy
 from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.strategies import DPFedAvg

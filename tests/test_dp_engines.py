@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from parity_flwr.app.engine import Engine, run_app
-from parity_flwr.app.folder import RunFolder
+from parity_flwr.app.engines.engine import Engine, run_app
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.journal import open_journal
-from parity_flwr.app.verify import verify
+from parity_flwr.app.verification.verify import verify
 from process_tree import needs_proc
 
 GUARDED = Path(__file__).parent / "apps" / "guarded"
