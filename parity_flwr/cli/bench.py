@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,14 +36,27 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
         out.line(f"{name}: {reason}")
 
 
+_FIGURES = ("pooled", "federated", "honest", "attacked", "undefended")
+
+
+def _draw_forest(out: Output, result: dict[str, Any]) -> None:
+    table = plain_table("data", "seeds", *_FIGURES, "holds", right=("seeds", *_FIGURES))
+    for each in result["cases"]:
+        figures = [f"{each[name]:.2f}" for name in _FIGURES]
+        holds = "yes" if each["holds"] else "no"
+        table.add_row(each["name"], str(each["seeds"]), *figures, holds)
+    out.table(table)
+
+
 @click.command(
     epilog=examples(
         "parity bench aggregate",
         "parity bench aggregate --json",
         "parity bench aggregate --clients 100 --parameters 10000000",
+        "parity bench forest --data DIR --json",
     )
 )
-@click.argument("what", type=click.Choice(["aggregate"]))
+@click.argument("what", type=click.Choice(["aggregate", "forest"]))
 @click.option(
     "--clients",
     type=click.IntRange(5, 10_000),
@@ -65,12 +79,31 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     show_default=True,
     help="Calls of each case; the median counts.",
 )
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="forest: folder with support2.csv.gz and credit_default.csv.gz.",
+)
+@click.option("--seeds", type=click.IntRange(1, 100), help="forest: fewer seeds than usual.")
 @json_option
 def bench(
-    what: str, clients: tuple[int, ...], parameters: int, repeat: int, as_json: bool
+    what: str,
+    clients: tuple[int, ...],
+    parameters: int,
+    repeat: int,
+    data: Path | None,
+    seeds: int | None,
+    as_json: bool,
 ) -> None:
-    """Time aggregation beside Flower's strategies, byzfl's rules and one pass over the data."""
-    from parity_flwr.app.bench.running import run_bench
+    """Time aggregation beside Flower's strategies, byzfl's rules and one pass over the data.
 
+    With forest: the accuracy of federated forests beside pooled ones, and under attack.
+    """
+    from parity_flwr.app.bench.running import run_bench, run_forest_bench
+
+    if what == "forest":
+        found = {"what": what, **run_forest_bench(data, seeds=seeds)}
+        Output(as_json).result(found, lambda out: _draw_forest(out, found))
+        return
     result = run_bench([(n, parameters) for n in clients], repeat=repeat)
     Output(as_json).result({"what": what, **result}, lambda out: _draw(out, result))

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from parity_flwr.app.environment import inherited
@@ -28,9 +29,28 @@ def run_bench(
     RunError
         If the process failed; its own words are on stderr unless ``quiet``.
     """
+    given = {"sizes": [list(size) for size in sizes], "repeat": repeat}
+    return _measured(given, quiet=quiet)
+
+
+def run_forest_bench(
+    data: Path | None, *, seeds: int | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Return what :func:`parity_flwr.app.bench.forest.bench_forest` measured.
+
+    Raises
+    ------
+    RunError
+        If the process failed; its own words are on stderr unless ``quiet``.
+    """
+    given = {"what": "forest", "data": str(data) if data else "", "seeds": seeds}
+    return _measured(given, quiet=quiet)
+
+
+def _measured(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "parity_flwr.app.bench"],
-        input=json.dumps({"sizes": [list(size) for size in sizes], "repeat": repeat}),
+        input=json.dumps(given),
         env=inherited() | _ONE_THREAD | {"FLWR_TELEMETRY_ENABLED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,
