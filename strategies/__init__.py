@@ -5,7 +5,8 @@
 ``ReputationConsensus(inner)`` gives validators drawn from the clients the last word.
 ``RobustDownweighting(inner)`` is P-5 and P-6 alone, ``Guarded(inner)`` the gate alone, and
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
-the literature are there by name.
+the literature are there by name. ``SecureAggregation()`` averages updates that the server
+cannot see, ``SubgroupSecureAggregation()`` does so in groups that it can judge.
 """
 
 from parity_flwr.strategies.bookkeeping import AUTOMATIC
@@ -34,6 +35,7 @@ from parity_flwr.strategies.ruled import RootUpdate, RuleStrategy
 from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.secure_aggregation import SecureAggregation
 from parity_flwr.strategies.secure_config import SecureSetup
+from parity_flwr.strategies.secure_groups import SubgroupSecureAggregation
 
 __all__ = [
     "AUTOMATIC",
@@ -65,5 +67,6 @@ __all__ = [
     "SecureAggregation",
     "SecureSetup",
     "Setup",
+    "SubgroupSecureAggregation",
     "TrimmedMean",
 ]

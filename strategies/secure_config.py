@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from flwr.serverapp.strategy import FedAvg, Strategy
+from flwr.serverapp.strategy import Strategy
 
 from parity_flwr.core.config import GateConfig, ReputationConfig, TrustConfig, WeightConfig
 from parity_flwr.core.secagg.quantise import Quantiser

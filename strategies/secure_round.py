@@ -142,9 +142,7 @@ class SecureRound:
         found = mean_update(one.session, one.opened.words, clients=len(names))
         return GroupMean(names, found)
 
-    def _fact(
-        self, node: int, one: SecureSum, group: int, answer: Answer | None
-    ) -> ReplyFacts:
+    def _fact(self, node: int, one: SecureSum, group: int, answer: Answer | None) -> ReplyFacts:
         identity, reason = self.exchange.identities[node], one.reasons.get(node, "")
         figures = {"group": float(group)}
         if node in one.survivors and answer is not None:

@@ -18,8 +18,8 @@ from parity_flwr.core.secagg.messages import (
     unpack_ids,
 )
 from parity_flwr.core.secagg.opening import Opened, open_sum
-from parity_flwr.core.secagg.server import Dealt, Lost, Summed
 from parity_flwr.core.secagg.participants import Participants
+from parity_flwr.core.secagg.server import Dealt, Lost, Summed
 from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS, Session
 from parity_flwr.core.signatures import verify
 from parity_flwr.core.wire import ADVERTISE, CONFIRM, MASK, SECAGG_STAGE, SHARE, UNMASK

@@ -94,9 +94,7 @@ def test_unusable_fixed_point_is_refused(limit: float, addends: int) -> None:
 
 
 def test_weights_are_capped_and_the_mean_is_weighted() -> None:
-    made = Session(
-        **{**session(3, length=summed_length(MODEL)).to_record(), "weight_cap": 40}
-    )
+    made = Session(**{**session(3, length=summed_length(MODEL)).to_record(), "weight_cap": 40})
     total = np.zeros(made.length, np.uint32)
     for step, examples in ((0.5, 10), (0.1, 1_000_000), (0.9, 0)):
         trained = {"w": MODEL["w"] + np.float32(step), "n": np.array(9)}
@@ -186,7 +184,9 @@ def test_too_few_for_a_quorum_is_said() -> None:
     few = {each: made.inputs[each] for each in list(made.inputs)[:6]}
     outcome, _ = server.collect_masked(dealt, few)
     assert outcome == Lost("6 of 7 masked vectors came")
-    assert server.collect_deals(dealt.participants, {}) == Lost("0 of 7 participants dealt shares")
+    assert server.collect_deals(dealt.participants, {}) == Lost(
+        "0 of 7 participants dealt shares"
+    )
     done = summed(made, dealt)
     some = dict(list(releases(made, done).items())[:6])
     from parity_flwr.core.secagg.opening import open_sum
@@ -223,7 +223,9 @@ def test_graph_is_regular_and_mutual(count: int, degree: int, seed: bytes) -> No
 
 
 def test_graph_depends_on_the_seed() -> None:
-    assert neighbours(50, degree=10, seed=bytes(32)) != neighbours(50, degree=10, seed=b"1" * 32)
+    assert neighbours(50, degree=10, seed=bytes(32)) != neighbours(
+        50, degree=10, seed=b"1" * 32
+    )
 
 
 def test_needed_degree_grows_slowly_and_is_enough() -> None:

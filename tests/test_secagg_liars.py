@@ -39,7 +39,7 @@ def bent(at: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Bend:
 
 
 def nonsense(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: b"nonsense!" for name in record}
+    return dict.fromkeys(record, b"nonsense!")
 
 
 NONSENSE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -108,7 +108,9 @@ def test_two_replies_count_as_none() -> None:
 
 def spoiled(made: Sum, dealer: int, holders: Sequence[int], dealt: server.Dealt) -> None:
     """Let a dealer have sealed garbage for some holders, who then mask."""
-    sealed = dict(zip(dealt.participants.neighbours(dealer), made.deals[dealer].sealed, strict=True))
+    sealed = dict(
+        zip(dealt.participants.neighbours(dealer), made.deals[dealer].sealed, strict=True)
+    )
     sealed |= {each: bytes(len(sealed[each])) for each in holders}
     made.deals[dealer] = replace(made.deals[dealer], sealed=tuple(sealed.values()))
 

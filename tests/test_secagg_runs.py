@@ -95,7 +95,9 @@ def test_update_beyond_the_range_leaves_the_round_or_is_counted() -> None:
         return np.asarray(array + (20 if partition == 1 else 0.5), array.dtype)
 
     journal = ListJournal()
-    _, grid = run(SecureAggregation(journal=journal, seed=1), app=secagg_app(step=loud), clients=5)
+    _, grid = run(
+        SecureAggregation(journal=journal, seed=1), app=secagg_app(step=loud), clients=5
+    )
     assert grid.refusals() == [("mask", 1)]
     assert journal.rounds[0].facts.replies[1].verdict is Verdict.QUARANTINED
     clipping = secagg_app(step=loud, mod=SecAggMod(SIGNERS, clip=True, stochastic=True))
@@ -212,5 +214,3 @@ def test_client_context_of_another_run_is_not_confused() -> None:
     for _ in range(2):
         _, grid = run(SecureAggregation(journal=None, seed=1), app=app, clients=4)
         assert grid.refusals() == []
-
-

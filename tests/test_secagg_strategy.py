@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from parity_flwr.core.records import RoundStatus, Verdict
-from parity_flwr.strategies import SecureAggregation, SecureSetup
-from secagg_runs import drops, plain_round, run, secagg_app
-from trust_runs import MODEL, ListJournal, bits, numbers
+from parity_flwr.strategies import SecureAggregation
+from secagg_runs import drops, plain_round, run
+from trust_runs import MODEL, ListJournal, numbers
 
 STAGES = ("advertise", "share", "mask", "confirm", "unmask")
 INTO_THE_SUM = ("confirm", "unmask")

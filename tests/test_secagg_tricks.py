@@ -20,7 +20,7 @@ from parity_flwr.core.wire import SECAGG_RECORD
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies import SecureAggregation
 from secagg_runs import SIGNERS, run, secagg_app
-from secagg_sessions import POLICY, Sum, releases, session, signer, summed, until_masked
+from secagg_sessions import Sum, releases, session, signer, summed, until_masked
 from trust_runs import MODEL, ListJournal, numbers
 
 VICTIM = 103
@@ -51,8 +51,10 @@ def test_present_client_called_dropped_stays_hidden() -> None:
     assert all(VICTIM in each.keys and VICTIM not in each.seeds for each in found.values())
     exposed, victim = made.inputs[VICTIM].words.copy(), Secrets(made.states[VICTIM].root)
     for peer in story:
-        key = victim.pair_key(dealt.participants.of(peer).mask_key, dealt.participants.transcript)
-        add_stream(exposed, key, subtract=VICTIM < peer)
+        key = victim.pair_key(
+            dealt.participants.of(peer).mask_key, dealt.participants.transcript
+        )
+        add_stream(exposed, key, subtract=peer > VICTIM)
     assert not np.array_equal(exposed, made.words[VICTIM])
     seed_key = self_mask_key(victim.seed, dealt.participants.transcript)
     add_stream(exposed, seed_key, subtract=True)  # with the seed it would have been naked
@@ -208,8 +210,6 @@ def test_no_stage_is_answered_twice() -> None:
         made.confirm(100, everybody[:-1])
 
 
-
-
 def test_plain_train_message_is_refused() -> None:
     def ask_plainly(stage: str, partition: int, message: Message) -> Message:
         if stage != "mask":
@@ -307,6 +307,8 @@ def test_peers_can_be_given_in_a_file(tmp_path: object) -> None:
 def test_client_with_a_list_leaves_a_round_with_a_stranger() -> None:
     mod = SecAggMod(SIGNERS, peers=GivenKeys(frozenset({b"k" * 32})))
     journal = ListJournal()
-    _, grid = run(SecureAggregation(journal=journal, seed=1), app=secagg_app(mod=mod), clients=4)
+    _, grid = run(
+        SecureAggregation(journal=journal, seed=1), app=secagg_app(mod=mod), clients=4
+    )
     assert {stage for stage, _ in grid.refusals()} == {"share"}
     assert journal.rounds[0].decision.status.value == "rejected"

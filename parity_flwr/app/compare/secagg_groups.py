@@ -12,7 +12,6 @@ from parity_flwr.app.compare.contender import (
     Setting,
     Submissions,
     Values,
-    weighted,
 )
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.secagg.regrouping import (
