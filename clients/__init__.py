@@ -16,11 +16,15 @@ from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
 from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_arrays, mlp
 from parity_flwr.clients.validation import ValidationMod
+from parity_flwr.core.secagg.policy import SecAggPolicy
+from parity_flwr.core.secagg.trust import GivenKeys
 
 __all__ = [
     "Examples",
+    "GivenKeys",
     "LocalTraining",
     "SecAggMod",
+    "SecAggPolicy",
     "SigningMod",
     "TorchClient",
     "ValidationMod",

@@ -242,7 +242,7 @@ def test_needed_degree_grows_slowly_and_is_enough() -> None:
 
 
 def test_state_survives_storage() -> None:
-    made, dealt = until_masked(4)
+    made, _ = until_masked(4)
     for state in made.states.values():
         assert ClientState.from_record(state.to_record()) == state
     assert "root" not in repr(next(iter(made.states.values())))

@@ -46,7 +46,7 @@ NONSENSE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "nonsense": nonsense,
     "nothing": lambda record: {},
     "numbers": lambda record: dict.fromkeys(record, 7),
-    "lists": lambda record: dict.fromkeys(record, [b"x", b"y"]),
+    "lists": lambda record: {name: [b"x", b"y"] for name in record},
     "cut short": lambda record: {name: value[:-1] for name, value in record.items()},
     "all ones": lambda record: {name: b"\xff" * len(value) for name, value in record.items()},
     "many values": lambda record: {**record, **{str(k): k for k in range(100)}},

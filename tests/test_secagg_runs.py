@@ -1,4 +1,4 @@
-"""Whole runs with secure aggregation: resume, journal, inner strategies, wire size, refusals."""
+"""Whole runs with secure aggregation: resume, inner strategies, wire size, refusals."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_run_without_the_mod_fails_with_a_reason() -> None:
     ids=lambda inner: type(inner).__name__,
 )
 def test_strategies_that_need_updates_are_refused(inner: Strategy) -> None:
-    with pytest.raises(ConfigError, match="works on the mean update; got .* single updates"):
+    with pytest.raises(ConfigError, match=r"works on the mean update; got .* single updates"):
         SecureAggregation(inner, journal=None)
 
 

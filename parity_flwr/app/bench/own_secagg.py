@@ -19,6 +19,7 @@ from parity_flwr.core.secagg.messages import (
     pack_ids,
     unpack_advertisements,
 )
+from parity_flwr.core.secagg.policy import SecAggPolicy
 from parity_flwr.core.secagg.session import Session
 from parity_flwr.core.secagg.state import ClientState
 from parity_flwr.core.secagg.trust import GivenKeys
@@ -53,7 +54,7 @@ class OwnSecagg:
         )  # fmt: skip
         signers = [Ed25519Signer.generate() for _ in range(count)]
         trust = GivenKeys(frozenset(each.public_key for each in signers))
-        policy, ids = client.Policy(), range(count)
+        policy, ids = SecAggPolicy(), range(count)
         advertised = {
             k: self._client(
                 client.advertise, session,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def draw_groups(
     ]
     count = max(1, len(order) // config.size)
     bounds = np.linspace(0, len(order), count + 1).round().astype(int).tolist()
-    return [order[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [order[start:stop] for start, stop in pairwise(bounds)]
 
 
 def sorted_by(trust: Mapping[str, float], names: set[str]) -> list[str]:
