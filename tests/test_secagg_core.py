@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from parity_flwr.core.secagg import server
 from parity_flwr.core.secagg.graph import needed_degree, neighbours
@@ -139,7 +142,7 @@ def test_impossible_sums_are_refused(total: list[int], reason: str) -> None:
         {"w": np.full((2, 2), np.nan, np.float32), "n": np.array(3)},
     ],
 )
-def test_another_model_is_not_masked(trained: dict[str, np.ndarray]) -> None:  # type: ignore[type-arg]
+def test_another_model_is_not_masked(trained: dict[str, NDArray[Any]]) -> None:
     with pytest.raises(ConfigError):
         update_words(session(3, length=6), MODEL, trained, num_examples=1)
 

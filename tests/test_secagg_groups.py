@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from parity_flwr.app.compare.contender import Setting, Submissions
 from parity_flwr.app.compare.secagg_groups import Grouped, secagg_groups
@@ -44,7 +48,7 @@ def test_groups_depend_on_the_seed_alone() -> None:
     assert first != draw_groups(names, memory={}, config=CONFIG, seed=b"1" * 32)
 
 
-def remembered(bad: int, good: int = 16) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def remembered(bad: int, good: int = 16) -> dict[str, NDArray[Any]]:
     memory = {f"good-{k}": np.array([1.0 + 0.01 * k, 1.0, 9.0]) for k in range(good)}
     return memory | {f"bad-{k}": np.array([-1.0, 1.0, 9.0]) for k in range(bad)}
 
@@ -72,7 +76,8 @@ def test_regression_finds_who_makes_groups_bad() -> None:
     """Group means are the mean of +1 and -1 along one direction, with a little noise."""
     names = [f"client-{k}" for k in range(20)]
     truth = {name: -1.0 if k in (3, 11) else 1.0 for k, name in enumerate(names)}
-    rng, memory = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    memory: dict[str, NDArray[np.float64]] = {}
     for round_ in range(40):
         seed = round_.to_bytes(32, "big")
         groups = draw_groups(names, memory=memory, config=CONFIG, seed=seed)
@@ -100,6 +105,10 @@ def test_unusable_group_settings_are_refused(options: dict[str, object]) -> None
         GroupConfig(**options)  # type: ignore[arg-type]
 
 
+def flat(model: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    return np.concatenate([model[name].ravel().astype(np.float64) for name in MODEL])
+
+
 def test_whole_run_is_the_rule_across_plain_group_means() -> None:
     journal = ListJournal()
     strategy = SubgroupSecureAggregation(journal=journal, seed=1)
@@ -111,10 +120,9 @@ def test_whole_run_is_the_rule_across_plain_group_means() -> None:
         member = int(fact.identity.removeprefix("client-"))
         groups.setdefault(fact.figures["group"], []).append(member)
     assert sorted(len(each) for each in groups.values()) == [4, 4, 4]
-    flat = lambda model: np.concatenate([model[name].ravel() for name in MODEL])  # noqa: E731
-    base = flat({name: array.astype(np.float64) for name, array in MODEL.items()})
+    base = flat(MODEL)
     means = [
-        flat(plain_round(MODEL, members, addends=4)).astype(np.float64) - base
+        flat(plain_round(MODEL, members, addends=4)) - base
         for _, members in sorted(groups.items())
     ]
     expected = base + GeometricMedian().aggregate(MatrixRows(np.stack(means)))
@@ -122,7 +130,7 @@ def test_whole_run_is_the_rule_across_plain_group_means() -> None:
 
 
 def test_liars_lose_their_quality_and_the_model_goes_on() -> None:
-    def step(partition: int, round_: int, array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def step(partition: int, round_: int, array: NDArray[Any]) -> NDArray[Any]:
         rng = np.random.default_rng([partition, round_])
         towards = (1 - array) * 0.2 + 0.02 * rng.standard_normal(array.shape)
         return np.asarray(array + (-2 if partition in (2, 9) else 1) * towards, array.dtype)
@@ -158,7 +166,7 @@ def test_rule_that_needs_more_groups_leaves_the_model_with_a_reason() -> None:
     assert "n > 2f + 2" in journal.rounds[0].note
 
 
-def submissions(updates: np.ndarray, round_: int) -> Submissions:  # type: ignore[type-arg]
+def submissions(updates: NDArray[Any], round_: int) -> Submissions:
     return Submissions(
         round=round_,
         updates=updates.astype(np.float32),

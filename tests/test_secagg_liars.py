@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from numpy.typing import NDArray
 
 from parity_flwr.core.records import Verdict
 from parity_flwr.core.secagg import server
@@ -83,7 +84,7 @@ def test_nonsense_at_any_stage_costs_one_client_at_most(stage: str, name: str) -
         np.zeros((1, 17), np.uint32),
     ],
 )
-def test_masked_vector_of_another_form_is_refused(words: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_masked_vector_of_another_form_is_refused(words: NDArray[Any]) -> None:
     def bend(stage: str, reply: Message) -> Sequence[Message]:
         if stage == "mask":
             reply.content["arrays"] = ArrayRecord({"masked": Array(words)})

@@ -41,10 +41,12 @@ def test_another_model_or_configuration_for_one_client_is_refused(what: str) -> 
             return message
         records = dict(message.content.items())
         if what == "model":
-            arrays = {n: Array(a.numpy() + 1) for n, a in records["arrays"].items()}
+            sent = message.content.array_records["arrays"]
+            arrays = {n: Array(a.numpy() + 1) for n, a in sent.items()}
             records["arrays"] = ArrayRecord(arrays)
         else:
-            records["config"] = ConfigRecord({**records["config"], "lr": 0.0})
+            config = message.content.config_records["config"]
+            records["config"] = ConfigRecord({**config, "lr": 0.0})
         return Message(RecordDict(records), message.metadata.dst_node_id, "train")
 
     journal = ListJournal()

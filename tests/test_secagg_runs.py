@@ -15,6 +15,7 @@ from flwr.app import Message
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, Krum, MultiKrum, Strategy
+from numpy.typing import NDArray
 
 from parity_flwr.app.verify import verify
 from parity_flwr.clients import SecAggMod, parity_mods
@@ -91,7 +92,7 @@ def test_examples_weigh_and_stay_secret() -> None:
 
 
 def test_update_beyond_the_range_leaves_the_round_or_is_counted() -> None:
-    def loud(partition: int, round_: int, array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def loud(partition: int, round_: int, array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(array + (20 if partition == 1 else 0.5), array.dtype)
 
     journal = ListJournal()
@@ -114,7 +115,7 @@ def test_four_point_one_bytes_a_parameter(size: int) -> None:
     model = {"w": np.zeros(size, np.float32)}
     sent = 0
 
-    def still(partition: int, round_: int, array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def still(partition: int, round_: int, array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(array + np.float32(0.25))
 
     result, grid = run(
