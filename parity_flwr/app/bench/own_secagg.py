@@ -148,10 +148,13 @@ class OwnSecagg:
                     policy=SecAggPolicy(),
                 )
             )
-        released = {
-            k: self._client(lambda k=k: client.unmask(self._states[k], signed).to_record())
-            for k in signed
-        }
+        released = {}
+        for k, state in self._states.items():
+
+            def unmask(state: ClientState = state) -> Mapping[str, bytes]:
+                return client.unmask(state, signed).to_record()
+
+            released[k] = self._client(unmask)
         lists = 2 * _ID_BYTES * len(summed.survivors)
         signatures = len(signed[0]) * (len(signed) + 1)
         self.bytes_sent += lists + signatures + _size(released[0])
