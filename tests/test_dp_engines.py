@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from parity_flwr.app.engines.engine import Engine, run_app
-from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.journal import open_journal
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.verify import verify
 from process_tree import needs_proc
 

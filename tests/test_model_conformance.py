@@ -13,12 +13,12 @@ from flwr.serverapp.strategy import FedAvg, Result, Strategy
 
 from model_cases import CASES, CLIENTS, LIARS, TRAINING, ModelCase
 from parity_flwr.app.conformance import OFFENDER, SpoilingGrid
-from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.opening import start_journal
 from parity_flwr.app.misbehaviour import MISBEHAVIOURS
 from parity_flwr.app.report.build import write_report
+from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.records import RoundRecord, Verdict
 from parity_flwr.strategies import (
