@@ -10,6 +10,7 @@ from parity_flwr.core.rows import take_rows
 from parity_flwr.core.rules.protocol import Values, Vector
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_CHECKED = 1 << 20  # numbers at once
 _LARGEST = 1e30  # larger coefficients meet rows of 1e-30: a product for float64
 
 
@@ -34,9 +35,15 @@ def combine_rows(rows: Rows, coefficients: Values) -> Vector:
         rows, coefficients = take_rows(rows, used), coefficients[used]
     if np.abs(coefficients).max(initial=0.0) < _LARGEST:
         result = _summed(rows, coefficients)
-        if np.isfinite(result).all():
+        if _is_finite(result):
             return result
     return _summed_exactly(rows, coefficients)
+
+
+def _is_finite(vector: Vector) -> bool:
+    """Return whether all numbers are finite; a mask as long as the vector would count."""
+    parts = range(0, len(vector), _CHECKED)
+    return all(bool(np.isfinite(vector[k : k + _CHECKED]).all()) for k in parts)
 
 
 def _summed(rows: Rows, coefficients: Values) -> Vector:
