@@ -30,6 +30,8 @@ from parity_flwr.clients.tables import Table
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
 from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, initial_arrays, mlp
 from parity_flwr.clients.validation import ValidationMod
+from parity_flwr.core.secagg.policy import SecAggPolicy
+from parity_flwr.core.secagg.trust import GivenKeys
 
 __all__ = [
     "AgreedSecret",
@@ -42,6 +44,7 @@ __all__ = [
     "Examples",
     "ForestClient",
     "ForestTraining",
+    "GivenKeys",
     "LinearClient",
     "LinearTraining",
     "LocalDPMod",
@@ -51,6 +54,7 @@ __all__ = [
     "OwnKey",
     "ProvisionedSecret",
     "SecAggMod",
+    "SecAggPolicy",
     "SigningMod",
     "StatisticsClient",
     "Table",

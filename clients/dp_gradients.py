@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,6 +93,14 @@ def _parameters(model: nn.Module) -> list[nn.Parameter]:
     return [each for each in model.parameters() if each.requires_grad]
 
 
+@contextmanager
+def _quiet_hooks() -> Iterator[None]:
+    """Keep torch from warning that the first layer's inputs need no gradient: it is fine."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)
+        yield
+
+
 class _Hooks:
     """Stores each example's gradient, ``chunk`` examples at a time (Opacus' hooks)."""
 
@@ -107,6 +117,7 @@ class _Hooks:
         self._chunk = chunk
         self._loss = loss or torch.nn.functional.cross_entropy
 
+    @_quiet_hooks()
     def add(self, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
         import torch
 
@@ -147,11 +158,12 @@ class _Ghost:
         )
 
         self._module = GradSampleModuleFastGradientClipping(
-            model, loss_reduction="sum", max_grad_norm=clip, use_ghost_clipping=True
+            model, loss_reduction="sum", use_ghost_clipping=True
         )
         self._parameters = _parameters(model)
         self._clip = clip / _SLACK
 
+    @_quiet_hooks()
     def add(self, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
         import torch
 

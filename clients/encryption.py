@@ -94,6 +94,10 @@ class EncryptionMod:
         if phase in _ABOUT_KEYS:
             told = self._share_key(Phase(phase), context, run_id, values)
             return Message(RecordDict({HE_RECORD: ConfigRecord(told)}), reply_to=message)
+        # A reply to any phase but these two leaves in clear: no training in any other.
+        trains = category(message) == MessageType.TRAIN
+        if trains == (phase == Phase.MODEL):
+            raise disagreement("trains for encrypted updates only", f"{phase!a:.40}")
         if phase == Phase.MODEL:
             secret = self._secret(context, run_id, values)
             return call_next(_readable(message, secret, run_id), context)

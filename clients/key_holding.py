@@ -219,12 +219,12 @@ class AgreedSecret(_Symmetric):
     def unwrap(self, context: Context, run_id: str, box: bytes) -> GroupSecret:
         """Return the secret and keep it; DataError if the box is no peer's."""
         private = kept(context, run_id).get(_PRIVATE)
-        if not isinstance(private, bytes):
+        if not isinstance(private, bytes) or not private:
             raise ConfigError(
                 "a box needs an offer that it answers", came="none", action="ask for an offer"
             )
         secret = unwrap_secret(box, private, peers=self.peers, run_id=run_id)
-        keep(context, run_id, {_SECRET: secret.value})
+        keep(context, run_id, {_SECRET: secret.value, _PRIVATE: b""})  # an offer serves once
         return secret
 
 

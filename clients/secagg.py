@@ -19,6 +19,7 @@ from flwr.app import (
 )
 from flwr.clientapp.typing import ClientAppCallable
 
+from parity_flwr.clients.announced import require_announced
 from parity_flwr.clients.messages import (
     NUM_EXAMPLES,
     arrays_of,
@@ -27,7 +28,6 @@ from parity_flwr.clients.messages import (
 )
 from parity_flwr.clients.peers import Past, resolve_trust
 from parity_flwr.clients.signing import SignerSource, resolve_signer
-from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.secagg import client
 from parity_flwr.core.secagg.messages import (
     pack_ids,
@@ -36,11 +36,12 @@ from parity_flwr.core.secagg.messages import (
     unpack_delivery,
     unpack_ids,
 )
+from parity_flwr.core.secagg.policy import SecAggPolicy
 from parity_flwr.core.secagg.quantise import Quantised
 from parity_flwr.core.secagg.session import Session
 from parity_flwr.core.secagg.state import ClientState
 from parity_flwr.core.secagg.trust import GivenKeys
-from parity_flwr.core.secagg.update import configuration_hash, update_words
+from parity_flwr.core.secagg.update import update_words
 from parity_flwr.core.wire import (
     ADVERTISE,
     CONFIRM,
@@ -77,7 +78,7 @@ class SecAggMod:
         The public keys of all clients, or a file with one hex key a line; by default the
         file named by "parity-peers" in the node's configuration, and without that whoever
         takes part is believed at first use (which trusts the server in the first round).
-    policy : Policy
+    policy : SecAggPolicy
         Least number of survivors and largest vector.
     clip : bool
         Cut numbers beyond the range instead of leaving the round; their count enters the
@@ -96,13 +97,13 @@ class SecAggMod:
         signer: SignerSource,
         *,
         peers: GivenKeys | Path | None = None,
-        policy: client.Policy | None = None,
+        policy: SecAggPolicy | None = None,
         clip: bool = False,
         stochastic: bool = False,
     ) -> None:
         self._signer = signer
         self._peers = peers
-        self._policy = policy or client.Policy()
+        self._policy = policy or SecAggPolicy()
         self._clip = clip
         self._stochastic = stochastic
 
@@ -198,7 +199,7 @@ class SecAggMod:
         delivery = unpack_delivery(record)
         plain = _without_record(message)
         base = arrays_of(plain)
-        _require_announced(state.session, plain, base)
+        require_announced(state.session, plain, base)
         reply = call_next(plain, context)
         if reply.has_error():
             return reply
@@ -242,23 +243,6 @@ class SecAggMod:
         release = client.unmask(state, unpack_confirmations(record))
         Past.of(context).unmasked(state.session).store(context)
         return _reply(message, release.to_record())
-
-
-def _require_announced(session: Session, message: Message, base: Mapping[str, Any]) -> None:
-    """Refuse a model or configuration other than the one that everybody signed."""
-    settings = {name: dict(each) for name, each in message.content.config_records.items()}
-    if model_hash(base) != session.base_hash:
-        raise _not_announced("another model")
-    if configuration_hash(settings) != session.config_hash:
-        raise _not_announced("another configuration")
-
-
-def _not_announced(came: str) -> ConfigError:
-    return ConfigError(
-        "secure aggregation needs the model and configuration that were announced to all",
-        came=came,
-        action="leave the round: a server could tell one client's update by it",
-    )
 
 
 def _without_record(message: Message) -> Message:

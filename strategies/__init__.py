@@ -7,7 +7,9 @@
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
 the literature are there by name. ``ForestBagging`` is the same trust over random forests,
 ``LeastSquares`` over the statistics of a linear regression. ``DPFedAvg`` averages under
-central differential privacy.
+central differential privacy, ``EncryptedAggregation`` adds up ciphertexts,
+``SecureAggregation`` averages updates that the server cannot see, and
+``SubgroupSecureAggregation`` does so in groups that it can judge.
 """
 
 from parity_flwr.core.modes import Mode, trust_config
@@ -44,6 +46,7 @@ from parity_flwr.strategies.ruled import RootUpdate, RuleStrategy
 from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.secure_aggregation import SecureAggregation
 from parity_flwr.strategies.secure_config import SecureSetup
+from parity_flwr.strategies.secure_groups import SubgroupSecureAggregation
 from parity_flwr.strategies.tree_union import TreeUnion
 
 __all__ = [
@@ -84,6 +87,7 @@ __all__ = [
     "SecureAggregation",
     "SecureSetup",
     "Setup",
+    "SubgroupSecureAggregation",
     "TreeUnion",
     "TrimmedMean",
     "trust_config",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from parity_flwr.core.config import Design
 from parity_flwr.core.evidence import weigh_evidence
 from parity_flwr.core.measure import NeighbourRule
 from parity_flwr.core.records import ReplyFacts, Verdict
@@ -43,7 +44,8 @@ class RobustDownweighting(Guarded):
         """Return the penalty of each update, in [0, 1], shape (n,)."""
         if not admitted:
             return np.ones(0)
-        config = self.config.robustness
+        # Without memory there is nothing else to judge by than this round's distances.
+        config = replace(self.config.robustness, design=Design.NEIGHBOUR)
         exact = len(admitted) <= config.exact_replies
         rule = NeighbourRule(
             replace(

@@ -20,13 +20,13 @@ from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check
 from parity_flwr.core.privacy.ledger import Ledger
 from parity_flwr.core.privacy.rounds import PRIVACY, decide_private
 from parity_flwr.core.privacy.stream import RandomStream
-from parity_flwr.core.protocols import ChargeStore, Journal
+from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import Resumption, RoundFacts, RoundRecord, Verdict
 from parity_flwr.core.rounds import apply_actions
 from parity_flwr.core.rows import MatrixRows
-from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.arrays import moved
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper
+from parity_flwr.strategies.dp_budget import RunBudget, check_sampling
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.facts import update_rows
@@ -100,12 +100,11 @@ class DPFedAvg(Evaluating):
     ) -> None:
         inner = inner or FedAvg()
         sampling = sampling or Sampling(min_train_nodes=0, fraction_evaluate=0.0)
-        _check_sampling(sampling)
+        check_sampling(sampling)
         if isinstance(inner, Resumable):
             check_combination(Combination(dp=NoisePlace.CENTRAL, reputation=True))
         self.privacy = privacy
-        self.multiplier = privacy.multiplier()
-        self.ledger = Ledger(budget=privacy.budget)
+        self._budget = RunBudget(privacy)
         self.config = config or TrustConfig()
         seed = noise_seed or secrets.token_bytes(32)
         self._noise = RandomStream(seed, label="noise")
@@ -115,6 +114,16 @@ class DPFedAvg(Evaluating):
         super().__init__(
             book, inner=pin(inner), journal=journal, sampling=sampling, roster=Roster(identity)
         )
+
+    @property
+    def multiplier(self) -> float:
+        """Noise multiplier of a round: sigma over the clip."""
+        return self._budget.multiplier
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was charged so far."""
+        return self._budget.ledger
 
     def summary(self) -> None:
         """Log the configuration."""
@@ -127,9 +136,7 @@ class DPFedAvg(Evaluating):
     ) -> Resumption | None:
         """Open the journal and read the charges that stand in it."""
         resumption = super().begin(arrays, grid, num_rounds=num_rounds)
-        journal = self.book.journal
-        if journal is not None and not self.ledger.charges:
-            self.ledger = Ledger(budget=self.privacy.budget, charges=_store(journal).charges())
+        self._budget.load(self.book.journal)
         return resumption
 
     def start(
@@ -149,7 +156,7 @@ class DPFedAvg(Evaluating):
         ConfigError
             If the budget does not cover one round.
         """
-        covered = self._covered(num_rounds)
+        covered = self._budget.covered(num_rounds)
         result = super().start(
             grid,
             initial_arrays,
@@ -207,28 +214,6 @@ class DPFedAvg(Evaluating):
         self._commit(exchange, outcome, clip)
         return outcome.arrays, None
 
-    def _covered(self, num_rounds: int) -> int:
-        charge = self.privacy.charge("", 1, multiplier=self.multiplier)
-        whole = Ledger(budget=self.privacy.budget)
-        covered = whole.affordable(charge, most=num_rounds)
-        if covered == 0 < num_rounds:
-            raise ConfigError(
-                f"epsilon {self.privacy.epsilon:g} needs to cover at least one round",
-                came=f"noise multiplier {self.multiplier:g}",
-                action="raise the noise or epsilon, or leave the noise to be calibrated",
-            )
-        if covered < num_rounds:
-            log(
-                WARNING,
-                "The privacy budget (epsilon %g, delta %g) covers %d of %d rounds: "
-                "the run ends there",
-                self.privacy.epsilon,
-                self.privacy.delta,
-                covered,
-                num_rounds,
-            )
-        return covered
-
     def _drawn(self, nodes: Mapping[str, int]) -> dict[str, int]:
         if self.privacy.sampling == 1.0:
             return dict(nodes)
@@ -252,11 +237,7 @@ class DPFedAvg(Evaluating):
         ]
 
     def _charge(self, round: int) -> None:
-        """Write the charge down; what it pays for is drawn afterwards."""
-        charge = self.privacy.charge(self.book.run_id, round, multiplier=self.multiplier)
-        self.ledger = self.ledger.charged(charge)
-        if self.book.journal is not None:
-            _store(self.book.journal).charge(charge)
+        self._budget.charge(self.book.journal, run=self.book.run_id, round=round)
 
     def _release(self, exchange: Exchange, models: Sequence[Arrays]) -> tuple[Arrays, float]:
         rows = update_rows(models, exchange.base) if models else _no_rows(exchange.base)
@@ -296,32 +277,6 @@ class DPFedAvg(Evaluating):
             updates={},
             base={},
         )
-
-
-def _check_sampling(sampling: Sampling) -> None:
-    if sampling.fraction_train != 1.0:
-        raise ConfigError(
-            "central DP needs fraction_train 1",
-            came=f"{sampling.fraction_train:g}: a fixed share amplifies nothing",
-            action="use CentralPrivacy(sampling=...), which is Poisson sampling",
-        )
-    if sampling.fraction_evaluate != 0.0:
-        check_combination(Combination(dp=NoisePlace.CENTRAL, client_metrics=True))
-
-
-def _store(journal: Journal) -> ChargeStore:
-    """Return the journal as the keeper of the ledger."""
-    if not isinstance(journal, ChargeStore):
-        needed, came = "a journal that keeps charges", type(journal).__name__
-    elif journal.keep_updates:
-        needed, came = "a journal that keeps no updates", "keep_updates"
-    elif journal.baseline:
-        needed, came = "a run with its protection", "a baseline run without it"
-    else:
-        return journal
-    raise ConfigError(
-        f"central DP needs {needed}", came=came, action="change the journal's settings"
-    )
 
 
 def _no_rows(base: Arrays) -> MatrixRows:

@@ -15,7 +15,7 @@ from flwr.serverapp.strategy import (
     Strategy,
 )
 
-from parity_flwr.core.config import Design, Formula, TrustConfig
+from parity_flwr.core.config import Formula, TrustConfig
 from parity_flwr.core.encryption.plan import BfvPlan
 from parity_flwr.core.encryption.terms import KeyHolding, Reveal, Terms
 from parity_flwr.core.fixed_point import DEFAULT_LEVELS
@@ -142,22 +142,22 @@ def weighted_beforehand(config: TrustConfig) -> TrustConfig:
     A client weighs its update before anybody has seen the round. So nothing that depends on
     the other replies may enter: no cap by the round's median, no cap on a share of it. The
     weights are alpha_k * history_k * n_k with n_k at most ``examples_cap``, normalised over
-    the updates that came.
+    the updates that came. No update can be measured, so the response design, which draws
+    measured ones to their centre, gives way to the neighbour design, which then says nothing.
 
     Raises
     ------
     ConfigError
-        If the configuration has weights that look at updates (the response design), or that
-        do not sum to 1 (the paper's Eq. 2).
+        If the weights of the configuration do not sum to 1 (the paper's Eq. 2).
     """
-    if config.robustness.design is Design.RESPONSE or config.weights.formula is Formula.PAPER:
+    if config.weights.formula is Formula.PAPER:
         raise ConfigError(
             "weights under encryption need to be fixed before the round and to sum to 1",
-            came=f"{config.robustness.design.value} design, {config.weights.formula.value}",
-            action="use Design.NEIGHBOUR and Formula.DECIDED",
+            came=f"the formula {config.weights.formula.value}",
+            action="use Formula.DECIDED",
         )
     return replace(
-        config,
+        config.judging_by_distance(),
         weights=replace(config.weights, examples_factor=1e9, max_share=1.0),
         reputation=replace(config.reputation, probation_share=1.0),
     )

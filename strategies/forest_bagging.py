@@ -103,7 +103,7 @@ class ForestBagging(Reputation):
         self.bagging = bagging or BaggingConfig()
         super().__init__(
             TreeUnion(budget=self.bagging.budget),
-            config=config,
+            config=(config or TrustConfig()).judging_by_distance(),
             seed=seed,
             sampling=sampling,
             journal=journal,

@@ -103,7 +103,7 @@ class LeastSquares(Reputation):
         )
         super().__init__(
             self.pooled,
-            config=config or exact_config(),
+            config=(config or exact_config()).judging_by_distance(),
             seed=seed,
             sampling=sampling,
             journal=journal,
@@ -209,6 +209,9 @@ class StatisticsGate(Gate):
             for name in FIELDS:
                 checked[name] = read_array(record[name])
             unpack_root(checked, features=self.features)
+            largest = max(float(np.abs(checked[name]).max()) for name in ("1", "2"))
+            if largest > self.config.max_magnitude:
+                return Refused(f"magnitude {largest:.3g} over {self.config.max_magnitude:.3g}")
         except (ArrayRefusedError, DataError) as error:
             return Refused(str(error).partition(";")[0][:160])
         return checked

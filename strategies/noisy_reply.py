@@ -23,4 +23,4 @@ def noisy_reply(inner: Strategy, exchange: Exchange, model: Arrays) -> Message:
             "metrics": MetricRecord({weight_key: 1}),
         }
     )
-    return exchange.grid.create_message(content, MessageType.TRAIN, _NODE, str(exchange.round))
+    return Message(content, _NODE, MessageType.TRAIN, group_id=str(exchange.round))

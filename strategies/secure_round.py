@@ -6,9 +6,11 @@ import copy
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from logging import WARNING
 
 import numpy as np
 from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.common import log
 
 from parity_flwr.core.records import ReplyFacts, ReputationState, Verdict
 from parity_flwr.core.secagg.messages import MaskedInput
@@ -102,6 +104,14 @@ class SecureRound:
             each.reasons |= {n: text for n, text in refused.items() if n in mine}
             each.take_masked({n: one for n, one in inputs.items() if n in mine})
         self._conversation.finish(self.sums)
+        for each in self.sums:
+            if each.lost is not None:
+                log(
+                    WARNING,
+                    "A sum of %d clients is lost: %s",
+                    len(each.nodes),
+                    each.lost.reason,
+                )
 
     def means(self) -> list[GroupMean]:
         """Return each group's members and mean update; members are those in the sum."""
@@ -142,9 +152,7 @@ class SecureRound:
         found = mean_update(one.session, one.opened.words, clients=len(names))
         return GroupMean(names, found)
 
-    def _fact(
-        self, node: int, one: SecureSum, group: int, answer: Answer | None
-    ) -> ReplyFacts:
+    def _fact(self, node: int, one: SecureSum, group: int, answer: Answer | None) -> ReplyFacts:
         identity, reason = self.exchange.identities[node], one.reasons.get(node, "")
         figures = {"group": float(group)}
         if node in one.survivors and answer is not None:

@@ -19,7 +19,7 @@ CLIENTS, ROUNDS = 5, 3
 
 
 def play(folder: Path, stage: str = "", at: int = 0) -> tuple[Result, SqlJournal, list[bytes]]:
-    """Start the run in that folder, or continue it; return the keys that were advertised too."""
+    """Start the run in that folder, or continue it; return the advertised keys too."""
     run = RunFolder(folder).make()
     journal = SqlJournal(run.journal_url, "run", run)
     strategy = SecureAggregation(seed=3, journal=journal)

@@ -81,7 +81,7 @@ class Staged(InProcessGrid):
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> list[Message]:
-        replies = []
+        replies: list[Message] = []
         for message in list(messages):
             stage, partition = stage_of(message), message.metadata.dst_node_id - FIRST_NODE_ID
             sent = self._twist(stage, partition, message) if self._twist else message

@@ -13,6 +13,7 @@ from parity_flwr.core.secagg import client, server
 from parity_flwr.core.secagg.messages import Advertisement, Deal, MaskedInput, Release
 from parity_flwr.core.secagg.opening import Opened, open_sum
 from parity_flwr.core.secagg.participants import Participants
+from parity_flwr.core.secagg.policy import SecAggPolicy
 from parity_flwr.core.secagg.server import Dealt, Lost, Summed
 from parity_flwr.core.secagg.session import Session
 from parity_flwr.core.secagg.state import ClientState
@@ -20,13 +21,13 @@ from parity_flwr.core.secagg.trust import FirstUse, GivenKeys, Trust
 from parity_flwr.core.signatures import Ed25519Signer
 
 Words = NDArray[np.uint32]
-POLICY = client.Policy()
+POLICY = SecAggPolicy()
 
 
 def session(clients: int = 10, *, length: int = 5, degree: int = 0, round: int = 1) -> Session:
     return Session(
-        run_id="run", round=round, nonce=secrets.token_bytes(16), base_hash="00", config_hash="",
-        length=length, addends=clients, clipping_range=1.0, degree=degree,
+        run_id="run", round=round, nonce=secrets.token_bytes(16), base_hash="00",
+        config_hash="", length=length, addends=clients, clipping_range=1.0, degree=degree,
     )  # fmt: skip
 
 
@@ -70,7 +71,7 @@ class Sum:
         advertisements: Iterable[Advertisement],
         *,
         trust: Trust | None = None,
-        policy: client.Policy = POLICY,
+        policy: SecAggPolicy = POLICY,
     ) -> None:
         self.states[each], self.deals[each], _ = client.share_keys(
             self.states[each],

@@ -11,9 +11,9 @@ from flwr.app import ArrayRecord, ConfigRecord, Message
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
-from parity_flwr.app.bench.overhead import PHASES, summary
+from parity_flwr.app.bench.overhead import summary
 from parity_flwr.app.bench.overhead_app import hidden_units, strategy_of
-from parity_flwr.app.bench.phases import Stopwatch
+from parity_flwr.app.bench.phases import PHASES, Stopwatch
 from parity_flwr.cli.main import execute
 from parity_flwr.errors import ConfigError
 from process_tree import needs_proc

@@ -17,6 +17,10 @@ FIGURES = {
     "he.max_error",
     "he.vs_nvflare_cpu",
     "he.vs_nvflare_bytes",
+    "secagg.client_s",
+    "secagg.server_s",
+    "secagg.bytes_per_param",
+    "secagg.vs_flwr",
 }
 
 

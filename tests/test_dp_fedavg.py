@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, Strategy
 
+from dp_federation import (
+    SEED,
+    SIZE,
+    ListJournalWithCharges,
+    app_that_sends,
+    app_with_identity,
+    honest_like,
+    model,
+    promise,
+    run,
+)
 from parity_flwr.app.conformance import honest_app
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.verification.verify import verify
@@ -19,7 +27,6 @@ from parity_flwr.core.canonical import dumps
 from parity_flwr.core.privacy.accounting import Mechanism
 from parity_flwr.core.privacy.central import (
     AdaptiveClip,
-    CentralPrivacy,
     release,
     update_multiplier,
 )
@@ -28,61 +35,8 @@ from parity_flwr.core.privacy.stream import RandomStream
 from parity_flwr.core.records import Action
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.errors import BudgetError, ConfigError, JournalError
-from parity_flwr.strategies import DPFedAvg, Reputation, Sampling
+from parity_flwr.strategies import DPFedAvg, Sampling
 from privacy_crash import POINTS, journal_of, survive
-from trust_runs import ListJournal
-
-SEED = bytes(range(32))
-SIZE = 400
-
-
-def promise(**changes: Any) -> CentralPrivacy:
-    settings: dict[str, Any] = {
-        "epsilon": 8.0,
-        "delta": 1e-3,
-        "clip": 1.0,
-        "clients": 6,
-        "rounds": 4,
-    }
-    return CentralPrivacy(**{**settings, **changes})
-
-
-def model() -> ArrayRecord:
-    return ArrayRecord({"w": Array(np.zeros(SIZE, np.float32)), "n": Array(np.array(7))})
-
-
-def app_that_sends(step: Any) -> ClientApp:
-    """Return clients that move every float by ``step(partition)`` and count integers up."""
-    app = ClientApp()
-
-    @app.train()
-    def train(message: Message, context: Context) -> Message:
-        partition = int(context.node_config["partition-id"])
-        arrays = {
-            name: Array(np.asarray(each.numpy() + (step(partition) if name == "w" else 1)))
-            for name, each in message.content.array_records["arrays"].items()
-        }
-        arrays["w"] = Array(arrays["w"].numpy().astype(np.float32))
-        told = MetricRecord({"num-examples": 10**6 if partition == 0 else 1, "loss": 3.0})
-        return Message(
-            RecordDict({"arrays": ArrayRecord(arrays), "metrics": told}), reply_to=message
-        )
-
-    return app
-
-
-def run(
-    privacy: CentralPrivacy,
-    app: ClientApp,
-    *,
-    rounds: int = 1,
-    clients: int = 6,
-    **options: Any,
-) -> tuple[np.ndarray, DPFedAvg, Any]:
-    strategy = DPFedAvg(privacy, noise_seed=SEED, **{"journal": None, **options})
-    with InProcessGrid(app, clients) as grid:
-        result = strategy.start(grid, model(), num_rounds=rounds)
-    return result.arrays["w"].numpy(), strategy, result
 
 
 def test_without_noise_it_is_the_mean_of_clipped_updates() -> None:
@@ -126,10 +80,6 @@ def test_any_inner_strategy_gets_the_noisy_average_only(inner: Strategy) -> None
     assert np.isfinite(result.arrays["w"].numpy()).all()
 
 
-def honest_like() -> ClientApp:
-    return app_that_sends(lambda p: 0.01 * (p + 1))
-
-
 def test_a_malformed_reply_costs_its_own_contribution_only() -> None:
     privacy = promise(noise_multiplier=1.0, epsilon=50.0)
     bad, _, _ = run(privacy, app_that_sends(lambda p: math.nan if p == 3 else 0.01 * p))
@@ -151,20 +101,6 @@ def test_the_run_ends_where_the_budget_does(caplog: pytest.LogCaptureFixture) ->
         strategy._charge(rounds + 1)
     with pytest.raises(ConfigError, match="at least one round"):
         run(promise(noise_multiplier=0.3, epsilon=0.5), honest_like())
-
-
-class ListJournalWithCharges(ListJournal):
-    """A journal in memory that keeps charges."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.charged: list[Charge] = []
-
-    def charges(self) -> tuple[Charge, ...]:
-        return tuple(self.charged)
-
-    def charge(self, charge: Charge) -> None:
-        self.charged.append(charge)
 
 
 def test_the_journal_names_no_client_and_holds_no_figure(tmp_path: Path) -> None:
@@ -273,66 +209,6 @@ def test_a_ban_is_respected_and_replayed(tmp_path: Path) -> None:
     assert 2 not in asked
     assert len(asked) == 10
     assert verify(journal.folder).ok
-
-
-def app_with_identity(step: Any) -> ClientApp:
-    from flwr.app import ConfigRecord
-
-    app = app_that_sends(step)
-
-    @app.query("parity_identity")
-    def identify(message: Message, context: Context) -> Message:
-        claim = ConfigRecord({"partition-id": int(context.node_config["partition-id"])})
-        return Message(RecordDict({"parity": claim}), reply_to=message)
-
-    return app
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"epsilon": 0.0},
-        {"epsilon": math.nan},
-        {"epsilon": -1.0},
-        {"delta": 0.0},
-        {"delta": 1 / 6},
-        {"delta": 1.0},
-        {"clip": math.inf},
-        {"clip": 0.0},
-        {"clients": 0},
-        {"rounds": 0},
-        {"sampling": 0.0},
-        {"sampling": 1.1},
-        {"noise_multiplier": 0.0},
-    ],
-)
-def test_what_promises_nothing_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
-        promise(**changes)
-
-
-def test_what_would_leak_is_refused_when_it_is_built() -> None:
-    with pytest.raises(ConfigError, match="client metrics cannot hold"):
-        DPFedAvg(promise(), journal=None, sampling=Sampling(min_train_nodes=0))
-    with pytest.raises(ConfigError, match="Poisson"):
-        DPFedAvg(
-            promise(),
-            journal=None,
-            sampling=Sampling(fraction_train=0.5, fraction_evaluate=0.0),
-        )
-    with pytest.raises(ConfigError, match="reputation cannot hold"):
-        DPFedAvg(promise(), journal=None, inner=Reputation(FedAvg(), journal=None))
-    with pytest.raises(ConfigError, match="reputation cannot hold"):
-        Reputation(DPFedAvg(promise(), journal=None), journal=None)
-
-
-@pytest.mark.parametrize("fault", ["no charges", "updates", "baseline"])
-def test_a_journal_that_would_break_the_promise_is_refused(fault: str) -> None:
-    journal = ListJournal() if fault == "no charges" else ListJournalWithCharges()
-    journal.keep_updates = fault == "updates"
-    journal.baseline = fault == "baseline"
-    with pytest.raises(ConfigError, match="central DP needs"):
-        run(promise(), honest_like(), journal=journal)
 
 
 @pytest.mark.slow

@@ -69,9 +69,9 @@ def test_agreed_secret_never_passes_the_server() -> None:
 
     app = encrypted_app(agreed(), outside=[remember])
     _, grid, _ = encrypted_run(app, spoil=dict.fromkeys(range(5), listen), rounds=1)
-    secrets = {c.state.config_records[HE_RECORD]["secret"] for c in contexts.values()}
-    assert len(secrets) == 1
-    secret = secrets.pop()
+    secrets = [c.state.config_records[HE_RECORD]["secret"] for c in contexts.values()]
+    assert all(each == secrets[0] for each in secrets)
+    secret = secrets[0]
     assert isinstance(secret, bytes)
     told = [repr(m.content).encode() for m in [*grid.sent, *replies]]
     blobs = [

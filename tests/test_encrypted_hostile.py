@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import (
+    Array,
+    ArrayRecord,
+    ConfigRecord,
+    Context,
+    Message,
+    MetricRecord,
+    RecordDict,
+)
 from flwr.clientapp.typing import ClientAppCallable
 
 from encrypted_runs import (
@@ -22,11 +30,12 @@ from encrypted_runs import (
     replaced,
     values,
 )
+from flower_messages import node
 from parity_flwr.clients import EncryptionPolicy
 from parity_flwr.core.encryption import BfvCipher, BfvPlan, GroupSecret
-from parity_flwr.core.encryption.terms import CIPHERTEXT, HE_RECORD, SUMS
+from parity_flwr.core.encryption.terms import CIPHERTEXT, HE_RECORD, SUMS, Phase
 from parity_flwr.errors import RunError
-from trust_runs import MODEL, ListJournal
+from trust_runs import MODEL, ListJournal, record
 
 
 def test_client_gone_before_the_opening_costs_nothing() -> None:
@@ -173,3 +182,24 @@ def test_reply_in_clear_is_quarantined() -> None:
     journal = ListJournal()
     encrypted_run(encrypted_app(outside=[clear]), journal=journal, rounds=1)
     assert "no encrypted update" in reasons(journal)["client-1"]
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_no_phase_makes_a_client_train_and_answer_in_clear(
+    phase: Phase, task_identity: None
+) -> None:
+    """Whatever a server writes into a train message, no model comes back in clear."""
+    app = encrypted_app()
+    terms = ALL.terms(addends=5, factor=1.0).to_values()
+    told = {**terms, "run": "run", "key-id": SECRET.id, "phase": phase.value}
+    for kind in ("train", "train.default", "evaluate"):
+        records: dict[str, ArrayRecord | MetricRecord | ConfigRecord] = {
+            "arrays": record(MODEL),
+            "config": ConfigRecord({"server-round": 1}),
+            HE_RECORD: ConfigRecord({**told, "size": 15, "total": 1.0}),
+        }
+        reply = app(Message(RecordDict(records), 1000, kind), node())
+        if not reply.has_error():
+            names = [name for each in reply.content.array_records.values() for name in each]
+            assert names in ([], [CIPHERTEXT])
+            assert bool(names) == (phase is Phase.UPDATE and kind != "evaluate")

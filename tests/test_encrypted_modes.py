@@ -25,9 +25,7 @@ from encrypted_runs import (
 )
 from parity_flwr.clients import EncryptionPolicy
 from parity_flwr.core.config import (
-    Design,
     Formula,
-    RobustnessConfig,
     TrustConfig,
     WeightConfig,
 )
@@ -209,13 +207,7 @@ def test_encryption_that_promises_nothing_is_refused(options: Any) -> None:
         Encryption(**options)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        TrustConfig(robustness=RobustnessConfig(design=Design.RESPONSE)),
-        TrustConfig(weights=WeightConfig(formula=Formula.PAPER)),
-    ],
-)
-def test_weights_that_cannot_be_fixed_beforehand_are_refused(config: TrustConfig) -> None:
+def test_weights_that_do_not_sum_to_one_are_refused() -> None:
+    config = TrustConfig(weights=WeightConfig(formula=Formula.PAPER))
     with pytest.raises(ConfigError, match="fixed before the round and to sum to 1"):
         EncryptedAggregation(encryption=ALL, config=config, journal=None)

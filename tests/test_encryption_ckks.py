@@ -64,12 +64,11 @@ def test_linear_model_on_encrypted_test_data(seed: int, features: int, rows: int
     rng = np.random.default_rng(seed)
     table, weights = rng.uniform(-3, 3, (rows, features)), rng.uniform(-2, 2, features)
     columns = [OWNER.encrypt(column) for column in table.T]
+    intercept = float(rng.uniform(-5, 5))
     scores = linear_scores(
-        columns, weights.tolist(), rows=rows, key_id=KEY, intercept=float(rng.uniform(-5, 5))
+        columns, weights.tolist(), rows=rows, key_id=KEY, intercept=intercept
     )
-    rng = np.random.default_rng(seed)
-    rng.uniform(-3, 3, (rows, features)), rng.uniform(-2, 2, features)
-    expected = table @ weights + rng.uniform(-5, 5)
+    expected = table @ weights + intercept
     assert np.abs(OWNER.decrypt(scores, size=rows) - expected).max() < 1e-5
 
 

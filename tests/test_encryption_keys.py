@@ -156,6 +156,20 @@ def test_secret_belongs_to_its_run() -> None:
     assert keys.secret(context, "another run") != first
 
 
+def test_an_offer_serves_once() -> None:
+    """No second box replaces the secret in the middle of a run."""
+    context, bob = node(), AgreedSecret(BOB, PEERS)
+    offered = bob.offer(context, "run")
+    first, second = (
+        wrap_secret(GroupSecret(bytes([k]) * 32), offered, ALICE, peers=PEERS, run_id="run")
+        for k in (1, 2)
+    )
+    bob.unwrap(context, "run", first)
+    with pytest.raises(ConfigError, match="needs an offer that it answers"):
+        bob.unwrap(context, "run", second)
+    assert bob.secret(context, "run") == GroupSecret(bytes([1]) * 32)
+
+
 def test_one_bad_offer_does_not_stop_the_others() -> None:
     boxes = AgreedSecret(ALICE, PEERS).wrap(node(), "run", [b"junk", offer()])
     assert [len(each) for each in boxes] == [0, BOX_BYTES]
@@ -212,8 +226,7 @@ def test_late_client_gets_the_secret_from_a_holder() -> None:
 
     class Late(Watched):
         def get_node_ids(self) -> list[int]:
-            rounds = len({m.content["config"]["server-round"] for m in self.sent
-                          if "config" in m.content.config_records})  # fmt: skip
+            rounds = len([m for m in self.sent if "config" in m.content.config_records])
             return [n for n in super().get_node_ids() if rounds >= 1 or n not in hidden]
 
     strategy = EncryptedAggregation(

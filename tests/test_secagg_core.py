@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from parity_flwr.core.secagg import server
 from parity_flwr.core.secagg.graph import needed_degree, neighbours
@@ -94,9 +97,7 @@ def test_unusable_fixed_point_is_refused(limit: float, addends: int) -> None:
 
 
 def test_weights_are_capped_and_the_mean_is_weighted() -> None:
-    made = Session(
-        **{**session(3, length=summed_length(MODEL)).to_record(), "weight_cap": 40}
-    )
+    made = Session(**{**session(3, length=summed_length(MODEL)).to_record(), "weight_cap": 40})
     total = np.zeros(made.length, np.uint32)
     for step, examples in ((0.5, 10), (0.1, 1_000_000), (0.9, 0)):
         trained = {"w": MODEL["w"] + np.float32(step), "n": np.array(9)}
@@ -141,7 +142,7 @@ def test_impossible_sums_are_refused(total: list[int], reason: str) -> None:
         {"w": np.full((2, 2), np.nan, np.float32), "n": np.array(3)},
     ],
 )
-def test_another_model_is_not_masked(trained: dict[str, np.ndarray]) -> None:  # type: ignore[type-arg]
+def test_another_model_is_not_masked(trained: dict[str, NDArray[Any]]) -> None:
     with pytest.raises(ConfigError):
         update_words(session(3, length=6), MODEL, trained, num_examples=1)
 
@@ -186,7 +187,9 @@ def test_too_few_for_a_quorum_is_said() -> None:
     few = {each: made.inputs[each] for each in list(made.inputs)[:6]}
     outcome, _ = server.collect_masked(dealt, few)
     assert outcome == Lost("6 of 7 masked vectors came")
-    assert server.collect_deals(dealt.participants, {}) == Lost("0 of 7 participants dealt shares")
+    assert server.collect_deals(dealt.participants, {}) == Lost(
+        "0 of 7 participants dealt shares"
+    )
     done = summed(made, dealt)
     some = dict(list(releases(made, done).items())[:6])
     from parity_flwr.core.secagg.opening import open_sum
@@ -223,7 +226,9 @@ def test_graph_is_regular_and_mutual(count: int, degree: int, seed: bytes) -> No
 
 
 def test_graph_depends_on_the_seed() -> None:
-    assert neighbours(50, degree=10, seed=bytes(32)) != neighbours(50, degree=10, seed=b"1" * 32)
+    assert neighbours(50, degree=10, seed=bytes(32)) != neighbours(
+        50, degree=10, seed=b"1" * 32
+    )
 
 
 def test_needed_degree_grows_slowly_and_is_enough() -> None:
@@ -240,7 +245,7 @@ def test_needed_degree_grows_slowly_and_is_enough() -> None:
 
 
 def test_state_survives_storage() -> None:
-    made, dealt = until_masked(4)
+    made, _ = until_masked(4)
     for state in made.states.values():
         assert ClientState.from_record(state.to_record()) == state
     assert "root" not in repr(next(iter(made.states.values())))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from numpy.typing import NDArray
 
 from parity_flwr.core.records import Verdict
 from parity_flwr.core.secagg import server
@@ -39,14 +40,14 @@ def bent(at: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Bend:
 
 
 def nonsense(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: b"nonsense!" for name in record}
+    return dict.fromkeys(record, b"nonsense!")
 
 
 NONSENSE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "nonsense": nonsense,
     "nothing": lambda record: {},
     "numbers": lambda record: dict.fromkeys(record, 7),
-    "lists": lambda record: dict.fromkeys(record, [b"x", b"y"]),
+    "lists": lambda record: {name: [b"x", b"y"] for name in record},
     "cut short": lambda record: {name: value[:-1] for name, value in record.items()},
     "all ones": lambda record: {name: b"\xff" * len(value) for name, value in record.items()},
     "many values": lambda record: {**record, **{str(k): k for k in range(100)}},
@@ -83,7 +84,7 @@ def test_nonsense_at_any_stage_costs_one_client_at_most(stage: str, name: str) -
         np.zeros((1, 17), np.uint32),
     ],
 )
-def test_masked_vector_of_another_form_is_refused(words: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_masked_vector_of_another_form_is_refused(words: NDArray[Any]) -> None:
     def bend(stage: str, reply: Message) -> Sequence[Message]:
         if stage == "mask":
             reply.content["arrays"] = ArrayRecord({"masked": Array(words)})
@@ -108,7 +109,9 @@ def test_two_replies_count_as_none() -> None:
 
 def spoiled(made: Sum, dealer: int, holders: Sequence[int], dealt: server.Dealt) -> None:
     """Let a dealer have sealed garbage for some holders, who then mask."""
-    sealed = dict(zip(dealt.participants.neighbours(dealer), made.deals[dealer].sealed, strict=True))
+    sealed = dict(
+        zip(dealt.participants.neighbours(dealer), made.deals[dealer].sealed, strict=True)
+    )
     sealed |= {each: bytes(len(sealed[each])) for each in holders}
     made.deals[dealer] = replace(made.deals[dealer], sealed=tuple(sealed.values()))
 

@@ -1,4 +1,4 @@
-"""Whole runs with secure aggregation: resume, journal, inner strategies, wire size, refusals."""
+"""Whole runs with secure aggregation: resume, inner strategies, wire size, refusals."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flwr.app import Message
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, Krum, MultiKrum, Strategy
+from numpy.typing import NDArray
 
 from parity_flwr.app.verification.verify import verify
 from parity_flwr.clients import SecAggMod, parity_mods
@@ -91,11 +92,13 @@ def test_examples_weigh_and_stay_secret() -> None:
 
 
 def test_update_beyond_the_range_leaves_the_round_or_is_counted() -> None:
-    def loud(partition: int, round_: int, array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def loud(partition: int, round_: int, array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(array + (20 if partition == 1 else 0.5), array.dtype)
 
     journal = ListJournal()
-    _, grid = run(SecureAggregation(journal=journal, seed=1), app=secagg_app(step=loud), clients=5)
+    _, grid = run(
+        SecureAggregation(journal=journal, seed=1), app=secagg_app(step=loud), clients=5
+    )
     assert grid.refusals() == [("mask", 1)]
     assert journal.rounds[0].facts.replies[1].verdict is Verdict.QUARANTINED
     clipping = secagg_app(step=loud, mod=SecAggMod(SIGNERS, clip=True, stochastic=True))
@@ -112,7 +115,7 @@ def test_four_point_one_bytes_a_parameter(size: int) -> None:
     model = {"w": np.zeros(size, np.float32)}
     sent = 0
 
-    def still(partition: int, round_: int, array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def still(partition: int, round_: int, array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(array + np.float32(0.25))
 
     result, grid = run(
@@ -176,7 +179,7 @@ def test_run_without_the_mod_fails_with_a_reason() -> None:
     ids=lambda inner: type(inner).__name__,
 )
 def test_strategies_that_need_updates_are_refused(inner: Strategy) -> None:
-    with pytest.raises(ConfigError, match="works on the mean update; got .* single updates"):
+    with pytest.raises(ConfigError, match=r"works on the mean update; got .* single updates"):
         SecureAggregation(inner, journal=None)
 
 
@@ -212,5 +215,3 @@ def test_client_context_of_another_run_is_not_confused() -> None:
     for _ in range(2):
         _, grid = run(SecureAggregation(journal=None, seed=1), app=app, clients=4)
         assert grid.refusals() == []
-
-

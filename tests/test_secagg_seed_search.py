@@ -76,7 +76,7 @@ def predicted(words: Words, count: int) -> Words:
     """Return what MT19937 would continue 624 outputs with, whatever its seed."""
     generator = np.random.RandomState()
     state = np.array(untempered(words[:624]), np.uint32)
-    generator.set_state(("MT19937", state, 624))
+    generator.set_state(("MT19937", state, 624, 0, 0.0))
     return generator.randint(0, MODULUS, count, dtype=np.uint32)
 
 

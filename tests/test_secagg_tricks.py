@@ -7,21 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 
-from parity_flwr.clients import SecAggMod
-from parity_flwr.clients.peers import keys_from_file
 from parity_flwr.core.secagg import client
-from parity_flwr.core.secagg.messages import Advertisement, unpack_ids
+from parity_flwr.core.secagg.messages import Advertisement
 from parity_flwr.core.secagg.own_secrets import Secrets, self_mask_key
+from parity_flwr.core.secagg.policy import SecAggPolicy
 from parity_flwr.core.secagg.stream import add_stream
 from parity_flwr.core.secagg.trust import FirstUse, GivenKeys
-from parity_flwr.core.wire import SECAGG_RECORD
 from parity_flwr.errors import ConfigError
-from parity_flwr.strategies import SecureAggregation
-from secagg_runs import SIGNERS, run, secagg_app
 from secagg_sessions import Sum, releases, session, signer, summed, until_masked
-from trust_runs import MODEL, ListJournal, numbers
 
 VICTIM = 103
 
@@ -51,8 +45,10 @@ def test_present_client_called_dropped_stays_hidden() -> None:
     assert all(VICTIM in each.keys and VICTIM not in each.seeds for each in found.values())
     exposed, victim = made.inputs[VICTIM].words.copy(), Secrets(made.states[VICTIM].root)
     for peer in story:
-        key = victim.pair_key(dealt.participants.of(peer).mask_key, dealt.participants.transcript)
-        add_stream(exposed, key, subtract=VICTIM < peer)
+        key = victim.pair_key(
+            dealt.participants.of(peer).mask_key, dealt.participants.transcript
+        )
+        add_stream(exposed, key, subtract=peer > VICTIM)
     assert not np.array_equal(exposed, made.words[VICTIM])
     seed_key = self_mask_key(victim.seed, dealt.participants.transcript)
     add_stream(exposed, seed_key, subtract=True)  # with the seed it would have been naked
@@ -69,7 +65,7 @@ def test_nobody_releases_both_secrets_of_one_peer() -> None:
 @pytest.mark.parametrize("split", [3, 5])
 def test_two_stories_about_who_survived_reach_no_quorum(split: int) -> None:
     """Some are told that the victim dropped out, the others that it did not."""
-    made, dealt = until_masked()
+    made, _ = until_masked()
     everybody = tuple(sorted(made.inputs))
     story = tuple(each for each in everybody if each != VICTIM)
     told = {each: story if k < split else everybody for k, each in enumerate(story)}
@@ -152,7 +148,7 @@ def test_crowds_of_two_and_one_key_twice_are_refused() -> None:
     with pytest.raises(ConfigError, match="one key twice"):
         made.share(100, [ads[0], twin, ads[2]])
     with pytest.raises(ConfigError, match="at least 11 participants; got 10"):
-        made.share(100, ads, policy=client.Policy(min_survivors=11))
+        made.share(100, ads, policy=SecAggPolicy(min_survivors=11))
 
 
 def test_survivors_below_the_minimum_are_refused() -> None:
@@ -162,14 +158,14 @@ def test_survivors_below_the_minimum_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 9 survivors; got 8"):
         client.confirm(
             made.states[100], range(100, 108), signer=signer(100),
-            policy=client.Policy(min_survivors=9),
+            policy=SecAggPolicy(min_survivors=9),
         )  # fmt: skip
     with pytest.raises(ConfigError, match="with this client in it"):
         made.confirm(100, range(101, 110))
     with pytest.raises(ConfigError, match="among the participants"):
         made.confirm(100, [*range(100, 109), 4000])
     with pytest.raises(ConfigError, match="needs an integer from 3"):
-        client.Policy(min_survivors=2)
+        SecAggPolicy(min_survivors=2)
 
 
 def test_too_few_neighbours_are_refused() -> None:
@@ -206,107 +202,3 @@ def test_no_stage_is_answered_twice() -> None:
     made.confirm(100, everybody)
     with pytest.raises(ConfigError, match="needs a client that has masked; got one that has"):
         made.confirm(100, everybody[:-1])
-
-
-
-
-def test_plain_train_message_is_refused() -> None:
-    def ask_plainly(stage: str, partition: int, message: Message) -> Message:
-        if stage != "mask":
-            return message
-        records = {n: each for n, each in message.content.items() if n != SECAGG_RECORD}
-        return Message(RecordDict(records), message.metadata.dst_node_id, "train")
-
-    journal = ListJournal()
-    result, grid = run(SecureAggregation(journal=journal, seed=1), clients=4, twist=ask_plainly)
-    assert grid.refusals() == [("mask", k) for k in range(4)]
-    assert all(np.array_equal(numbers(result.arrays)[name], MODEL[name]) for name in MODEL)
-
-
-@pytest.mark.parametrize("what", ["model", "configuration"])
-def test_another_model_or_configuration_for_one_client_is_refused(what: str) -> None:
-    """The others' updates would be known, or nothing, and the sum would be the victim's."""
-
-    def single_out(stage: str, partition: int, message: Message) -> Message:
-        if stage != "mask" or partition != 2:
-            return message
-        records = dict(message.content.items())
-        if what == "model":
-            arrays = {n: Array(a.numpy() + 1) for n, a in records["arrays"].items()}
-            records["arrays"] = ArrayRecord(arrays)
-        else:
-            records["config"] = ConfigRecord({**records["config"], "lr": 0.0})
-        return Message(RecordDict(records), message.metadata.dst_node_id, "train")
-
-    journal = ListJournal()
-    _, grid = run(SecureAggregation(journal=journal, seed=1), clients=4, twist=single_out)
-    assert grid.refusals() == [("mask", 2)]
-    verdicts = [fact.verdict.value for fact in journal.rounds[0].facts.replies]
-    assert verdicts.count("accepted") == 3
-
-
-def test_round_that_was_unmasked_is_not_unmasked_again() -> None:
-    """Two sums of one round that differ in one client would show that client's update."""
-    app = secagg_app()
-    journal = ListJournal()
-    strategy = SecureAggregation(journal=journal, seed=1)
-    with_grid: list[Message] = []
-
-    def record_announcement(stage: str, partition: int, message: Message) -> Message:
-        if stage == "advertise":
-            with_grid.append(message)
-        return message
-
-    _, grid = run(strategy, app=app, clients=4, twist=record_announcement)
-    assert grid.refusals() == []
-    with grid:
-        again = grid.send_and_receive([with_grid[0]])
-    assert again[0].has_error()
-
-
-def test_secrets_last_as_long_as_the_round() -> None:
-    _, grid = run(SecureAggregation(journal=None, seed=1), clients=4)
-    for context in grid._contexts.values():
-        assert SECAGG_RECORD not in context.state
-        kept = context.state.config_records["parity-secagg-past"]
-        assert set(kept) == {"run", "round", "ids", "keys"}
-        assert len(unpack_ids(kept["ids"])) == 4
-
-
-def test_stage_out_of_order_ends_the_session() -> None:
-    def skip(stage: str, partition: int, message: Message) -> Message | None:
-        return None if stage == "share" and partition == 0 else message
-
-    def misname(stage: str, partition: int, message: Message) -> Message:
-        if stage != "advertise":
-            return message
-        record = ConfigRecord({**message.content.config_records[SECAGG_RECORD], "ask": "?"})
-        content = RecordDict({**dict(message.content.items()), SECAGG_RECORD: record})
-        return Message(content, message.metadata.dst_node_id, "train")
-
-    journal = ListJournal()
-    _, grid = run(SecureAggregation(journal=journal, seed=1), clients=4, twist=skip)
-    assert journal.rounds[0].note == ""
-    assert grid.refusals() == []
-    _, grid = run(SecureAggregation(journal=ListJournal(), seed=1), clients=4, twist=misname)
-    assert {stage for stage, _ in grid.refusals()} == {"advertise"}
-
-
-def test_peers_can_be_given_in_a_file(tmp_path: object) -> None:
-    from pathlib import Path
-
-    path = Path(str(tmp_path)) / "peers"
-    path.write_text("# the hospitals\n" + "ab" * 32 + "\n\n" + "cd" * 32 + "\n")
-    assert keys_from_file(path) == GivenKeys(frozenset({b"\xab" * 32, b"\xcd" * 32}))
-    for text in ("", "ab\n", "not hex\n", "é\n"):
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(ConfigError, match="64 hex digits"):
-            keys_from_file(path)
-
-
-def test_client_with_a_list_leaves_a_round_with_a_stranger() -> None:
-    mod = SecAggMod(SIGNERS, peers=GivenKeys(frozenset({b"k" * 32})))
-    journal = ListJournal()
-    _, grid = run(SecureAggregation(journal=journal, seed=1), app=secagg_app(mod=mod), clients=4)
-    assert {stage for stage, _ in grid.refusals()} == {"share"}
-    assert journal.rounds[0].decision.status.value == "rejected"

@@ -94,6 +94,6 @@ def test_secure_sums_are_bit_equal_on_three_engines(tmp_path: Path) -> None:
     inprocess = masked(tmp_path, Engine.INPROCESS)
     assert len(set(inprocess)) == 2
     assert masked(tmp_path, Engine.SIMULATION) == inprocess
-    with federation(tmp_path / "federation") as address:
+    with federation(tmp_path / "federation", clients=NUM_CLIENTS) as address:
         assert masked(tmp_path, Engine.DEPLOYMENT, superlink=address) == inprocess
     assert marked(str(tmp_path)) == {}

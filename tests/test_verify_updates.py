@@ -16,8 +16,8 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.updates import average
 from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.measure import NeighbourRule
 from parity_flwr.core.records import ReputationState, RoundFacts, RoundRecord, Verdict
+from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import decide
 from parity_flwr.strategies.facts import Measuring, gather_facts
 from parity_flwr.strategies.gate import Passed
@@ -61,7 +61,7 @@ def played(path: Path, num_rounds: int = 3) -> RunFolder:
             for index, (name, model) in enumerate(zip(names, models, strict=True))
         ]
         measuring = Measuring(
-            rule=NeighbourRule(CONFIG.robustness),
+            rule=rule_for(CONFIG.robustness),
             config=CONFIG,
             state=state,
             memory=memory,

@@ -33,10 +33,11 @@ def _on_arrays(change: Callable[[dict[str, Array]], None]) -> Spoil:
 
 
 def _on_first(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Spoil:
-    """Change the first array's numbers."""
+    """Change the first array's numbers: of floating point, where there is one."""
 
     def edit(arrays: dict[str, Array]) -> None:
-        name = next(iter(arrays))
+        floats = (name for name, array in arrays.items() if array.dtype.startswith("float"))
+        name = next(floats, next(iter(arrays)))
         arrays[name] = Array(np.ascontiguousarray(change(arrays[name].numpy().copy())))
 
     return _on_arrays(edit)

@@ -2,59 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.cli.bench_tables import (
+    draw_aggregate,
+    draw_figures,
+    draw_forest,
+    draw_overhead,
+)
+from parity_flwr.cli.output import Output, examples, json_option
 
 _CLIENTS, _PARAMETERS = (10, 50, 100), 1_000_000
 _FEWEST = 5  # Krum's least
 _RUN_CLIENTS, _RUN_PARAMETERS = 10, 159_010
-
-
-def _draw_aggregate(out: Output, result: dict[str, Any]) -> None:
-    cases = plain_table(
-        "rule", "of", "n", "d", "CPU s", "MiB", right=("n", "d", "CPU s", "MiB")
-    )
-    for each in result["cases"]:
-        cases.add_row(
-            each["name"],
-            each["impl"],
-            f"{each['n']}",
-            f"{each['d']}",
-            f"{each['cpu_s']:.4f}",
-            f"{each['extra_mib']:.1f}",
-        )
-    out.table(cases)
-    last = result["ratios_by_size"][-1]
-    out.line(f"our time over theirs, n = {last['n']}, d = {last['d']}:")
-    table = plain_table("ratio", "value", right=("value",))
-    for name, value in result["ratios"].items():
-        table.add_row(name, f"{value:.3f}")
-    out.table(table)
-    for name, reason in result["skipped"].items():
-        out.line(f"{name}: {reason}")
-
-
-def _draw_overhead(out: Output, result: dict[str, Any]) -> None:
-    table = plain_table(
-        "strategy", "round, s", "CPU s", "share", right=("round, s", "CPU s", "share")
-    )
-    for name, each in result["strategies"].items():
-        table.add_row(
-            name, f"{each['wall_s']:.2f}", f"{each['cpu_s']:.4f}", f"{each['share']:.2%}"
-        )
-    out.table(table)
-    out.line(f"reputation costs {result['overhead']:.2%} of a round more than FedAvg")
-
-
-def _draw_figures(out: Output, figures: dict[str, Any]) -> None:
-    table = plain_table("figure", "value", right=("value",))
-    for name, value in figures.items():
-        if isinstance(value, float):
-            table.add_row(name, f"{value:.6g}")
-    out.table(table)
 
 
 @click.group()
@@ -112,7 +74,7 @@ def aggregate(
 
     result = run_bench([(n, parameters) for n in clients], repeat=repeat, only=cases)
     Output(as_json).result(
-        {"what": "aggregate", **result}, lambda out: _draw_aggregate(out, result)
+        {"what": "aggregate", **result}, lambda out: draw_aggregate(out, result)
     )
 
 
@@ -145,9 +107,7 @@ def overhead(clients: int, parameters: int, rounds: int, as_json: bool) -> None:
         parameters=parameters,
         report=lambda line: click.echo(line, err=True),
     )
-    Output(as_json).result(
-        {"what": "overhead", **shown}, lambda out: _draw_overhead(out, shown)
-    )
+    Output(as_json).result({"what": "overhead", **shown}, lambda out: draw_overhead(out, shown))
 
 
 @bench.command(epilog=examples("parity bench privacy --json"))
@@ -162,5 +122,21 @@ def privacy(quick: bool, as_json: bool) -> None:
 
     figures = run_privacy_bench(quick=quick)
     Output(as_json).result(
-        {"what": "privacy", **figures}, lambda out: _draw_figures(out, figures)
+        {"what": "privacy", **figures}, lambda out: draw_figures(out, figures)
     )
+
+
+@bench.command(epilog=examples("parity bench forest --data DIR --json"))
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with support2.csv.gz and credit_default.csv.gz.",
+)
+@click.option("--seeds", type=click.IntRange(1, 100), help="Fewer seeds than usual.")
+@json_option
+def forest(data: Path | None, seeds: int | None, as_json: bool) -> None:
+    """Measure federated forests beside pooled ones, and under attack."""
+    from parity_flwr.app.bench.running import run_forest_bench
+
+    found = run_forest_bench(data, seeds=seeds)
+    Output(as_json).result({"what": "forest", **found}, lambda out: draw_forest(out, found))

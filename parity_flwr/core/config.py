@@ -6,7 +6,7 @@ the field's comment says so (docs/equations.md has the reasons).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from parity_flwr.core.ranges import require, require_range, require_simplex
@@ -171,3 +171,12 @@ class TrustConfig:
     def __post_init__(self) -> None:
         require_range("quorum", self.quorum, 0, 1)
         require_range("selection_floor", self.selection_floor, 0, 1)
+
+    def judging_by_distance(self) -> TrustConfig:
+        """Return this with the neighbour design, for what is not a step of a shared model.
+
+        The response design asks how a client's update answers the model's last step. Where
+        there is no such step (trees, sums of statistics, ciphertexts) a strategy gives P-6
+        a ``rho`` of its own, or none.
+        """
+        return replace(self, robustness=replace(self.robustness, design=Design.NEIGHBOUR))

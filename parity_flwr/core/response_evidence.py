@@ -101,7 +101,10 @@ def is_at_work(norms: Values, config: RobustnessConfig) -> NDArray[np.bool_]:
 def in_medians(norms: Values, working: NDArray[np.bool_]) -> Values:
     """Return the norms over the working ones' median, 1 where that is 0."""
     median = float(np.median(norms[working]))
-    return np.asarray(norms / median if median > 0 else np.ones(len(norms)), np.float64)
+    if median <= 0:
+        return np.ones(len(norms))
+    with np.errstate(over="ignore"):  # too loud for a number is loud
+        return np.asarray(norms / median, np.float64)
 
 
 def rising(values: Values, zone: tuple[float, float]) -> Values:

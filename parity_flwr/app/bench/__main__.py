@@ -6,9 +6,12 @@ import json
 import logging
 import os
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
 
 from parity_flwr.app.bench.aggregate import bench
+from parity_flwr.app.bench.forest import bench_forest
 from parity_flwr.app.bench.privacy import bench_privacy
 from parity_flwr.app.engines.task_identity import task_identity
 
@@ -33,18 +36,27 @@ def main() -> None:
     out = _own_stdout()
     logging.getLogger("flwr").setLevel(logging.ERROR)
     with task_identity(1):
-        if given.get("what") == "privacy":
-            result = bench_privacy(quick=bool(given["quick"]), report=_report)
-        else:
-            sizes = [(int(n), int(d)) for n, d in given["sizes"]]
-            result = bench(
-                sizes,
-                repeat=int(given["repeat"]),
-                report=_report,
-                only=[str(name) for name in given["only"]],
-            )
+        result = _MEASURES[given["what"]](given)
     with out:
         json.dump(result, out, allow_nan=False)
+
+
+def _aggregate(given: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = [(int(n), int(d)) for n, d in given["sizes"]]
+    only = [str(name) for name in given["only"]]
+    return bench(sizes, repeat=int(given["repeat"]), report=_report, only=only)
+
+
+def _privacy(given: Mapping[str, Any]) -> dict[str, Any]:
+    return bench_privacy(quick=bool(given["quick"]), report=_report)
+
+
+def _forest(given: Mapping[str, Any]) -> dict[str, Any]:
+    data = Path(given["data"]) if given["data"] else None
+    return bench_forest(data, seeds=given["seeds"], report=_report)
+
+
+_MEASURES = {"aggregate": _aggregate, "privacy": _privacy, "forest": _forest}
 
 
 if __name__ == "__main__":

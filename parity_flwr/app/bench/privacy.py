@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 from collections.abc import Callable
 from typing import Any
 
 from parity_flwr.app.bench.privacy_he import measure_he
+from parity_flwr.app.bench.privacy_secagg import measure_secagg
 
-_SECAGG = "parity_flwr.app.bench.privacy_secagg"
 _VERSIONS = ("flwr", "tenseal", "numpy", "cryptography")
 
 
@@ -35,10 +33,7 @@ def bench_privacy(*, quick: bool, report: Callable[[str], None]) -> dict[str, An
 
 
 def _measure_secagg(*, quick: bool) -> dict[str, float]:
-    if importlib.util.find_spec(_SECAGG) is None:
-        return {}
-    found: dict[str, float] = importlib.import_module(_SECAGG).measure_secagg(quick=quick)
-    return found
+    return measure_secagg(quick=quick).to_json()
 
 
 def _machine(quick: bool) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def _nvflare_encrypted(context: Any, row: Row) -> list[bytes]:
 def _nvflare_sum(context: Any, vectors: Sequence[Sequence[bytes]]) -> list[bytes]:
     import tenseal
 
-    totals = [tenseal.ckks_vector_from(context, layer) for layer in vectors[0]]
+    totals: list[Any] = [tenseal.ckks_vector_from(context, each) for each in vectors[0]]
     for vector in vectors[1:]:
         for k, layer in enumerate(vector):
             totals[k] += tenseal.ckks_vector_from(context, layer)

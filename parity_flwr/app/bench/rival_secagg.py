@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.errors import RunError
 
-_THRESHOLD = 0.67  # of all clients, as ours
+_THRESHOLD = 0.67  # of the shares, as ours
 
 
 class _Keeping(FedAvg):
@@ -63,10 +63,13 @@ class FlowerSecagg:
     ----------
     updates : sequence of ndarray of float32, shape (d,)
         One for each client; all weigh alike.
+    shares : int
+        Neighbours of each client, itself included; odd, or all.
     """
 
-    def __init__(self, updates: Sequence[NDArray[np.float32]]) -> None:
+    def __init__(self, updates: Sequence[NDArray[np.float32]], *, shares: int) -> None:
         self._updates = updates
+        self._shares = shares
         self._outside = 0.0
         self.client_s = 0.0
         self.server_s = 0.0
@@ -77,7 +80,7 @@ class FlowerSecagg:
             timed = _TimedGrid(grid)
             proxies = [GridClientProxy(node, grid, 1) for node in grid.get_node_ids()]
             strategy = _Keeping(proxies)
-            workflow = SecAggPlusWorkflow(1.0, _THRESHOLD, max_weight=1.0)
+            workflow = SecAggPlusWorkflow(self._shares, _THRESHOLD, max_weight=1.0)
             context = self._context(strategy)
             started = time.process_time()
             workflow(timed, context)

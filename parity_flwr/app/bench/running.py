@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from parity_flwr.app.environment import inherited
@@ -32,7 +33,12 @@ def run_bench(
     RunError
         If the process failed; its own words are on stderr unless ``quiet``.
     """
-    request = {"sizes": list(sizes), "repeat": repeat, "only": list(only)}
+    request = {
+        "what": "aggregate",
+        "sizes": list(sizes),
+        "repeat": repeat,
+        "only": list(only),
+    }
     return _measured(
         request,
         quiet=quiet,
@@ -51,6 +57,22 @@ def run_privacy_bench(*, quick: bool, quiet: bool = False) -> dict[str, Any]:
     request = {"what": "privacy", "quick": quick}
     return _measured(
         request, quiet=quiet, action="read its messages above; it needs the extra 'privacy'"
+    )
+
+
+def run_forest_bench(
+    data: Path | None, *, seeds: int | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """Return what :func:`parity_flwr.app.bench.forest.bench_forest` measured.
+
+    Raises
+    ------
+    RunError
+        If the process failed; its own words are on stderr unless ``quiet``.
+    """
+    request = {"what": "forest", "data": str(data) if data else "", "seeds": seeds}
+    return _measured(
+        request, quiet=quiet, action="read its messages above; it needs the extra 'trees'"
     )
 
 

@@ -31,8 +31,8 @@ def cpu_seconds(function: Case, *, repeat: int) -> float:
     """Return the median CPU seconds of a call, after one that does not count.
 
     CPU time, because other processes on the machine stretch the wall clock; without garbage
-    collection, as in `timeit`: a thousand messages set off collections of everything that
-    was ever imported, which took up to three times as long as the call.
+    collection, as in `timeit`, or a thousand messages set off collections of everything that
+    was ever imported, now in this call and now in that.
     """
     first = _once(function)  # pays for fresh memory pages, which can double it
     return statistics.median(_once(function) for _ in range(repeat if first < _SLOW_S else 1))

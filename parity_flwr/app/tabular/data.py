@@ -69,6 +69,21 @@ def load_table(plan: TabularPlan) -> TabularData:
     """
     table = read_csv(plan.data)
     features, target = split_target(plan.data, table, plan.target, task=plan.task)
+    return divide_table(plan, features, target, skipped=len(table) - len(target.y))
+
+
+def divide_table(
+    plan: TabularPlan, features: RawTable, target: Target, *, skipped: int = 0
+) -> TabularData:
+    """Split, divide and encode a table that is there already.
+
+    Raises
+    ------
+    DataError
+        If it has too few rows.
+    ConfigError
+        If it cannot be divided as asked.
+    """
     strata = _strata(target)
     train, held = stratified_split(
         strata, test_share=plan.test_share, rng=np.random.default_rng([plan.seed, 0])
@@ -81,7 +96,7 @@ def load_table(plan: TabularPlan) -> TabularData:
             "lower --clients or give more rows",
         )
     parts = [train[rows] for rows in divide(strata[train], plan)]
-    return _encoded(features, target, parts, held, skipped=len(table) - len(target.y))
+    return _encoded(features, target, parts, held, skipped=skipped)
 
 
 def _strata(target: Target) -> NDArray[np.int64]:

@@ -74,43 +74,44 @@ def _lower_bound(
     correct: int, guesses: int, canaries: int, delta: float, significance: float
 ) -> float:
     """Return the largest epsilon under which so many right guesses are implausible."""
+    ways = _log_ways(guesses)
+
+    def plausible(epsilon: float) -> bool:
+        chances = _binomial(ways, 1 / (1 + math.exp(-epsilon)))
+        return _most_probable(correct, chances, 2 * canaries * delta) > significance
+
     low, high = 0.0, _MOST
-    if _plausibility(correct, guesses, canaries, 0.0, delta) > significance:
+    if plausible(0.0):
         return 0.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if _plausibility(correct, guesses, canaries, middle, delta) > significance:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if plausible(middle) else (middle, high)
     return low
 
 
-def _plausibility(
-    correct: int, guesses: int, canaries: int, epsilon: float, delta: float
-) -> float:
+def _most_probable(correct: int, chances: NDArray[np.float64], slack: float) -> float:
     """Return the most probable it can be, under DP, to guess at least so many right.
 
     Steinke, Nasr, Jagielski 2023, Theorem 5.2: binomial with p = e^eps / (1 + e^eps), plus
-    2 m delta times the largest of (P[X in the last i below]) / i.
+    2 m delta times the largest of P[i or fewer below ``correct``] / i.
     """
-    chances = _binomial(guesses, 1 / (1 + math.exp(-epsilon)))
     tail = float(chances[correct:].sum())
     below = np.cumsum(chances[:correct][::-1])
     worst = float((below / np.arange(1, correct + 1)).max(initial=0.0))
-    return min(1.0, tail + 2 * canaries * delta * worst)
+    return min(1.0, tail + slack * worst)
 
 
-def _binomial(n: int, p: float) -> NDArray[np.float64]:
+def _log_ways(n: int) -> NDArray[np.float64]:
+    """Return the logarithms of n over k for k from 0 to n."""
+    factorials = np.array([math.lgamma(k + 1) for k in range(n + 1)])
+    ways: NDArray[np.float64] = factorials[n] - factorials - factorials[::-1]
+    return ways
+
+
+def _binomial(log_ways: NDArray[np.float64], p: float) -> NDArray[np.float64]:
     """Return the probabilities of 0 to n successes."""
+    n = len(log_ways) - 1
+    if p == 1.0:
+        return np.asarray(np.arange(n + 1) == n, np.float64)
     k = np.arange(n + 1)
-    ways = np.array(
-        [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in k]
-    )
-    with np.errstate(divide="ignore"):
-        log = (
-            ways + k * math.log(p) + (n - k) * math.log1p(-p)
-            if p < 1
-            else np.where(k < n, -np.inf, 0.0)
-        )
-    return np.asarray(np.exp(log))
+    return np.asarray(np.exp(log_ways + k * math.log(p) + (n - k) * math.log1p(-p)))

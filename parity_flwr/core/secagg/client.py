@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.secagg.graph import needed_degree
 from parity_flwr.core.secagg.messages import (
     Advertisement,
     Deal,
@@ -28,45 +27,27 @@ from parity_flwr.core.secagg.messages import (
 )
 from parity_flwr.core.secagg.own_secrets import Secrets, SharePair, self_mask_key
 from parity_flwr.core.secagg.participants import Participants
-from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS, Session
+from parity_flwr.core.secagg.policy import (
+    SecAggPolicy,
+    refusal,
+    require_participants,
+    require_quorum,
+    require_size,
+)
+from parity_flwr.core.secagg.session import Session
 from parity_flwr.core.secagg.state import ClientState, Stage
 from parity_flwr.core.secagg.stream import add_stream
 from parity_flwr.core.secagg.trust import Trust
 from parity_flwr.core.sharing import Draw, share_bytes, split
-from parity_flwr.core.signatures import Signer, verify
-from parity_flwr.errors import ConfigError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What a client insists on, whatever the server asks.
-
-    Parameters
-    ----------
-    min_survivors : int
-        Least clients in a sum that this one is part of, at least 3.
-    max_length : int
-        Most words in a vector.
-    """
-
-    min_survivors: int = LEAST_PARTICIPANTS
-    max_length: int = 1 << 28
-
-    def __post_init__(self) -> None:
-        if type(self.min_survivors) is not int or self.min_survivors < LEAST_PARTICIPANTS:
-            raise ConfigError(
-                f"min_survivors needs an integer from {LEAST_PARTICIPANTS}",
-                came=repr(self.min_survivors)[:40],
-                action="raise it: a sum of two shows each the other's update",
-            )
+from parity_flwr.core.signatures import Signer
 
 
 def advertise(
-    session: Session, *, participant: int, signer: Signer, draw: Draw, policy: Policy
+    session: Session, *, participant: int, signer: Signer, draw: Draw, policy: SecAggPolicy
 ) -> tuple[ClientState, Advertisement]:
     """Begin a session with fresh keys, signed by the client's registered identity."""
     if session.length > policy.max_length:
-        raise _refusal(f"at most {policy.max_length} words", f"{session.length}")
+        raise refusal(f"at most {policy.max_length} words", f"{session.length}")
     root = draw(32)
     secrets = Secrets(root)
     unsigned = Advertisement(
@@ -89,7 +70,7 @@ def share_keys(
     signer: Signer,
     trust: Trust,
     draw: Draw,
-    policy: Policy,
+    policy: SecAggPolicy,
 ) -> tuple[ClientState, Deal, Mapping[int, bytes]]:
     """Check everybody's keys, then deal shares of the own secrets to the neighbours.
 
@@ -98,8 +79,8 @@ def share_keys(
     state.require(Stage.ADVERTISED)
     everybody = Participants(state.session, tuple(advertisements))
     secrets = Secrets(state.root)
-    known = _check_participants(everybody, state, secrets, signer=signer, trust=trust)
-    _check_size(everybody, policy)
+    known = require_participants(everybody, state, secrets, signer=signer, trust=trust)
+    require_size(everybody, policy)
     own, holders = state.participant, everybody.holders(state.participant)
     seeds, keys = (
         split(
@@ -148,13 +129,13 @@ def mask(
     """
     state.require(Stage.SHARED)
     if words.shape != (state.session.length,) or words.dtype != np.uint32:
-        raise _refusal(f"{state.session.length} words", f"shape {words.shape}")
+        raise refusal(f"{state.session.length} words", f"shape {words.shape}")
     everybody, secrets = state.participants, Secrets(state.root)
     opened = _open(state, secrets, everybody, delivery)
     held = {**state.held, **{each: pair for each, pair in opened.items() if pair}}
     needed = everybody.threshold(state.participant)
     if len(held) < needed:
-        raise _refusal(f"usable shares of {needed - 1} peers", f"{len(held) - 1}")
+        raise refusal(f"usable shares of {needed - 1} peers", f"{len(held) - 1}")
     masked = words.copy()
     add_stream(masked, self_mask_key(secrets.seed, everybody.transcript))
     for peer in held:
@@ -167,22 +148,22 @@ def mask(
 
 
 def confirm(
-    state: ClientState, survivors: Sequence[int], *, signer: Signer, policy: Policy
+    state: ClientState, survivors: Sequence[int], *, signer: Signer, policy: SecAggPolicy
 ) -> tuple[ClientState, bytes]:
     """Sign the list of those whose vectors are in the sum; only one list, ever."""
     state.require(Stage.MASKED)
     everybody = state.participants
     listed = set(survivors)
     if list(survivors) != sorted(listed) or not listed <= set(everybody.ids):
-        raise _refusal("survivors among the participants, ascending", "another list")
+        raise refusal("survivors among the participants, ascending", "another list")
     if state.participant not in listed:
-        raise _refusal("a list of survivors with this client in it", "one without")
+        raise refusal("a list of survivors with this client in it", "one without")
     least = max(everybody.quorum, policy.min_survivors)
     if len(listed) < least:
-        raise _refusal(f"at least {least} survivors", f"{len(listed)}")
+        raise refusal(f"at least {least} survivors", f"{len(listed)}")
     hidden, needed = len(listed & set(state.held)), everybody.threshold(state.participant)
     if hidden < needed:
-        raise _refusal(f"{needed - 1} surviving neighbours to hide among", f"{hidden - 1}")
+        raise refusal(f"{needed - 1} surviving neighbours to hide among", f"{hidden - 1}")
     signature = signer.sign(confirmation_payload(everybody.transcript, survivors))
     return replace(state, stage=Stage.CONFIRMED, survivors=tuple(survivors)), signature
 
@@ -196,7 +177,7 @@ def unmask(state: ClientState, confirmations: Mapping[int, bytes]) -> Release:
     """
     state.require(Stage.CONFIRMED)
     everybody, survivors = state.participants, set(state.survivors)
-    _require_quorum(everybody, state.survivors, confirmations)
+    require_quorum(everybody, state.survivors, confirmations)
     secrets = Secrets(state.root)
     gone = {each: pair for each, pair in state.held.items() if each not in survivors}
     return Release(
@@ -209,54 +190,6 @@ def unmask(state: ClientState, confirmations: Mapping[int, bytes]) -> Release:
     )
 
 
-def _require_quorum(
-    everybody: Participants, survivors: Sequence[int], confirmations: Mapping[int, bytes]
-) -> None:
-    """Refuse to go on unless more than two thirds signed this very list."""
-    payload = confirmation_payload(everybody.transcript, survivors)
-    listed, valid = set(survivors), 0
-    for each, signature in confirmations.items():
-        if each in listed and verify(everybody.of(each).identity, payload, signature):
-            valid += 1
-        if valid >= everybody.quorum:
-            return
-    raise _refusal(f"{everybody.quorum} confirmations of one list", f"{valid}")
-
-
-def _check_participants(
-    everybody: Participants,
-    state: ClientState,
-    secrets: Secrets,
-    *,
-    signer: Signer,
-    trust: Trust,
-) -> Mapping[int, bytes]:
-    """Refuse foreign, unsigned or exchanged keys; return what trust remembers."""
-    own = everybody.ranks.get(state.participant)
-    mine = None if own is None else everybody.advertisements[own]
-    expected = (secrets.mask_key, secrets.wrap_key, signer.public_key)
-    if mine is None or (mine.mask_key, mine.wrap_key, mine.identity) != expected:
-        raise _refusal("a list with this client's own keys", "one without them")
-    digest = state.session.digest
-    for each in everybody.advertisements:
-        if not each.is_signed(digest):
-            raise _refusal(
-                "keys signed for this session", f"participant {each.participant} without"
-            )
-    return trust.admit(everybody.advertisements)
-
-
-def _check_size(everybody: Participants, policy: Policy) -> None:
-    count = len(everybody.ids)
-    if count < policy.min_survivors:
-        raise _refusal(f"at least {policy.min_survivors} participants", f"{count}")
-    if not everybody.is_complete and everybody.session.degree < needed_degree(count):
-        raise _refusal(
-            f"{needed_degree(count)} neighbours among {count} participants",
-            f"{everybody.session.degree}",
-        )
-
-
 def _open(
     state: ClientState,
     secrets: Secrets,
@@ -265,7 +198,7 @@ def _open(
 ) -> dict[int, SharePair | None]:
     """Return the shares that each dealer sealed for this client, None for unusable ones."""
     if not set(delivery) <= set(everybody.neighbours(state.participant)):
-        raise _refusal("shares of this client's neighbours", "others")
+        raise refusal("shares of this client's neighbours", "others")
     return {
         dealer: secrets.unseal(
             data,
@@ -279,9 +212,3 @@ def _open(
 
 def _digest(share: int) -> bytes:
     return hashlib.sha256(share_bytes(share)).digest()
-
-
-def _refusal(needed: str, came: str) -> ConfigError:
-    return ConfigError(
-        f"secure aggregation needs {needed}", came=came, action="leave the round"
-    )

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import (
 )
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from parity_flwr.core.secagg.messages import PAIR_BYTES, SHARE_BYTES
+from parity_flwr.core.secagg.messages import PAIR_BYTES
 from parity_flwr.core.secagg.stream import derive_key
-from parity_flwr.core.sharing import share_bytes, share_from_bytes
+from parity_flwr.core.sharing.shamir import SHARE_BYTES, share_bytes, share_from_bytes
 from parity_flwr.errors import ConfigError
 
 _NONCE: Final = bytes(12)  # every sealing key seals once

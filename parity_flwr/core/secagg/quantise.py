@@ -129,7 +129,7 @@ class Quantiser:
 
     def dequantise(self, total: Words) -> NDArray[np.float64]:
         """Return the numbers that a sum of at most n vectors stands for, float64."""
-        return total.view(np.int32) * self.step
+        return np.asarray(total.view(np.int32) * self.step, np.float64)
 
     def _outside(self, block: NDArray[np.float64]) -> int:
         largest = max(float(block.max(initial=0.0)), -float(block.min(initial=0.0)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,10 +94,14 @@ def draw_groups(
     suspects = [name for name in order if trust[name] < 0.5]
     paroled = suspects[:1]  # measured among others once more, or no error could be undone
     last = set(suspects[1:])
-    order = [*paroled, *(name for name in order if name not in suspects), *sorted_by(trust, last)]
+    order = [
+        *paroled,
+        *(name for name in order if name not in suspects),
+        *sorted_by(trust, last),
+    ]
     count = max(1, len(order) // config.size)
     bounds = np.linspace(0, len(order), count + 1).round().astype(int).tolist()
-    return [order[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [order[start:stop] for start, stop in pairwise(bounds)]
 
 
 def sorted_by(trust: Mapping[str, float], names: set[str]) -> list[str]:
@@ -104,9 +109,7 @@ def sorted_by(trust: Mapping[str, float], names: set[str]) -> list[str]:
     return sorted(names, key=lambda name: (-trust[name], name))
 
 
-def trust_of(
-    names: Sequence[str], memory: Memory, config: GroupConfig
-) -> dict[str, float]:
+def trust_of(names: Sequence[str], memory: Memory, config: GroupConfig) -> dict[str, float]:
     """Return each client's trust in [0, 1]: 1 within ``doubt`` of the median client.
 
     Too little alignment with the centre is held against a client, and too much spread

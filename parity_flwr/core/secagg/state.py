@@ -10,7 +10,6 @@ from typing import Any
 
 from parity_flwr.core.secagg.messages import (
     PAIR_BYTES,
-    SHARE_BYTES,
     Advertisement,
     pack_advertisements,
     pack_ids,
@@ -21,7 +20,7 @@ from parity_flwr.core.secagg.own_secrets import SharePair
 from parity_flwr.core.secagg.participants import Participants
 from parity_flwr.core.secagg.quantise import MOST_ADDENDS
 from parity_flwr.core.secagg.session import Session
-from parity_flwr.core.sharing import share_bytes, share_from_bytes
+from parity_flwr.core.sharing.shamir import SHARE_BYTES, share_bytes, share_from_bytes
 from parity_flwr.errors import ConfigError
 
 

@@ -46,8 +46,9 @@ class GivenKeys:
 class FirstUse:
     """Whoever takes part is believed at first sight and remembered: later no key changes.
 
-    A server that lies from the first round on can invent participants, or replace them;
-    one that begins to lie later is noticed.
+    A server that replaces the keys of somebody met before is noticed. One that lies from
+    the first round on, or invents participants that nobody has met, is not: that takes
+    :class:`GivenKeys`.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Least squares under central differential privacy."""
