@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 import reference
 from parity_flwr.core.config import (
+    Design,
     Formula,
     ReputationConfig,
+    RobustnessConfig,
     TrustConfig,
     WeightConfig,
 )
@@ -62,11 +65,12 @@ def test_alpha_beta_and_n_by_hand() -> None:
         accepted("b", num_examples=200),  # beta 1/2
         accepted("c", num_examples=100, deviation=0.5, quality=0.5),  # beta 1/4
     ]
-    found = shares(standings, replies, penalties=[1.0, 1.0, 0.5], config=FREE)
+    near = replace(FREE, robustness=RobustnessConfig(design=Design.NEIGHBOUR))
+    found = shares(standings, replies, penalties=[1.0, 1.0, 0.5], config=near)
     assert [each.alpha for each in found.values()] == pytest.approx([0.5, 0.5, 0.25])
     assert [each.beta for each in found.values()] == pytest.approx([1, 0.5, 0.25])
     # Products 50, 50 and 6.25.
-    assert weights(standings, replies, penalties=[1.0, 1.0, 0.5], config=FREE) == pytest.approx(
+    assert weights(standings, replies, penalties=[1.0, 1.0, 0.5], config=near) == pytest.approx(
         [50 / 106.25, 50 / 106.25, 6.25 / 106.25]
     )
     assert found["c"].penalty == found["c"].soundness == 0.5

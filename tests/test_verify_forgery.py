@@ -62,7 +62,7 @@ def test_a_forged_reputation_does_not_come_out_again(run: RunFolder) -> None:
 
 def test_a_forged_fact_changes_what_was_decided(run: RunFolder) -> None:
     def forge(body: dict[str, Any]) -> None:
-        body["facts"]["replies"][3]["rho"] = 77.0
+        body["facts"]["replies"][3]["norm"] = 0.0  # a free rider
 
     edit(run, "round", forge)
     assert "round 3" in failures(verify(run))["decisions"]
