@@ -36,7 +36,7 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
         out.line(f"{name}: {reason}")
 
 
-_FIGURES = ("pooled", "federated", "honest", "attacked", "undefended")
+_FIGURES = ("pooled", "pooled_alike", "federated", "honest", "attacked", "undefended")
 
 
 def _draw_forest(out: Output, result: dict[str, Any]) -> None:
