@@ -2,9 +2,9 @@
 
 Each case divides a table evenly among ten clients. ``pooled`` is scikit-learn's forest of
 100 trees with its own defaults on all clients' rows, ``pooled_alike`` one with the options
-that the clients use; ``federated`` is one round of ForestBagging with a budget of 100 trees; with three
-clients that train on flipped labels it is ``attacked``, plain bagging ``undefended``; and
-``honest`` is ForestBagging over the seven others alone.
+that the clients use; ``federated`` is one round of ForestBagging with a budget of 100 trees;
+with three clients that train on flipped labels it is ``attacked``, plain bagging
+``undefended``; and ``honest`` is ForestBagging over the seven others alone.
 """
 
 from __future__ import annotations
