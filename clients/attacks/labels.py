@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from flwr.app import Context
 from numpy.typing import NDArray
@@ -34,9 +36,7 @@ def attacked_labels(labels: NDArray[np.int64], context: Context) -> NDArray[np.i
     return labels if classes is None else int(classes) - 1 - labels
 
 
-def attacked_targets(
-    y: NDArray[np.int64] | NDArray[np.float64], context: Context, *, regression: bool
-) -> NDArray[np.int64] | NDArray[np.float64]:
+def attacked_targets(y: NDArray[Any], context: Context, *, regression: bool) -> NDArray[Any]:
     """Return the labels, or for regression numbers mirrored between their extremes.
 
     Examples

@@ -6,7 +6,7 @@ from typing import Any
 
 from parity_flwr.cli.output import Output, plain_table
 
-_FOREST = ("pooled", "federated", "honest", "attacked", "undefended")
+_FOREST = ("pooled", "pooled_alike", "federated", "honest", "attacked", "undefended")
 
 
 def draw_aggregate(out: Output, result: dict[str, Any]) -> None:
