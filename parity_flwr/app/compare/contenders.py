@@ -16,7 +16,8 @@ ORACLE: Final = "oracle"
 DEFAULT: Final = "reputation"
 SECAGG_GROUPS: Final = "secagg_groups"
 INCLUSIVE: Final = "inclusive"
-"""Opt-in: compared where it is named, in no preset."""
+OPT_IN: Final = frozenset({INCLUSIVE, SECAGG_GROUPS})
+"""Compared where they are named, in no preset."""
 
 CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
     {

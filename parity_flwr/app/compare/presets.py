@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from parity_flwr.app.compare.attack_names import ATTACKS, NONE
-from parity_flwr.app.compare.contenders import CONTENDERS, DEFAULT, INCLUSIVE, ORACLE
+from parity_flwr.app.compare.contenders import CONTENDERS, DEFAULT, OPT_IN, ORACLE
 from parity_flwr.app.compare.plan import Plan
 from parity_flwr.app.compare.task import Federation
 from parity_flwr.errors import ConfigError
@@ -67,7 +67,7 @@ def grid(data: Path | None) -> Plan:
         name="grid",
         federation=Federation(dataset="fashion_mnist"),
         strategies={
-            name: MANY if name in LEADING else FEW for name in CONTENDERS if name != INCLUSIVE
+            name: MANY if name in LEADING else FEW for name in CONTENDERS if name not in OPT_IN
         },
         attacks=tuple(ATTACKS),
         fractions=(0.0, 0.1, 0.2, 0.3),
