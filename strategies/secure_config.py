@@ -101,6 +101,7 @@ def require_summable(inner: Strategy) -> None:
 
     Examples
     --------
+    >>> from flwr.serverapp.strategy import FedAvg
     >>> require_summable(FedAvg())
     """
     refused = isinstance(inner, Guarded | Resumable)

@@ -180,11 +180,12 @@ def test_contender_excludes_flippers_of_group_means() -> None:
     setting = Setting(clients=20, assumed=4, seed=0, attackers=attackers)
     contender = secagg_groups(setting)
     assert isinstance(contender, Grouped)
-    rng = np.random.default_rng(1)
+    rng, judged = np.random.default_rng(1), None
     for round_ in range(1, 31):
         updates = 1 + 0.3 * rng.standard_normal((20, 40))
         updates[attackers] *= -3
         judged = contender(submissions(updates, round_))
+    assert judged is not None
     assert judged.excluded is not None
     assert judged.reputation is not None
     assert judged.excluded[attackers].all()

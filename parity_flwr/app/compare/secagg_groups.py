@@ -55,7 +55,9 @@ class Grouped:
         change = combine_groups(rows, weights)
         self.memory = observe(groups, rows, memory=self.memory, config=self.config)
         trust = trust_of(names, self.memory, self.config)
-        alignment = np.array([self.memory[name][0] for name in names])
+        alignment = np.array(
+            [self.memory[name][0] if name in self.memory else 1.0 for name in names]
+        )
         doubted = np.array([trust[name] for name in names])
         return Judgement(
             change,
