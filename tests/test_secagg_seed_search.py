@@ -1,6 +1,6 @@
 """The published searches for mask seeds succeed against SecAgg+ and fail against ours.
 
-SecAgg+ (flwrlabs/flower issue 7522) folds a 32-byte key to 32 bits and seeds MT19937; its
+SecAgg+ (flwrlabs/flower#7522) folds a 32-byte key to 32 bits and seeds MT19937; its
 keys are base64 text, so that 28 bits are left. The attacks: try every seed; or invert the
 generator's state. The same code runs on both constructions, scaled down where it is slow.
 """
