@@ -161,7 +161,7 @@ class TorchClient(NumPyClient):
         context: Context,
         training: LocalTraining | None = None,
     ) -> None:
-        targets: Any = attacked_targets(train.y, context, regression=train.regression)
+        targets = attacked_targets(train.y, context, regression=train.regression)
         self._train = Examples(train.x, targets)
         self._test = test
         self._partition = partition_of(context) or 0

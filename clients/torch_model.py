@@ -45,7 +45,7 @@ class Examples:
     """
 
     x: NDArray[np.float32]
-    y: NDArray[np.int64] | NDArray[np.float32]
+    y: NDArray[Any]
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
