@@ -176,7 +176,7 @@ def test_a_kill_after_a_charge_forgets_nothing_and_charges_nothing_twice(
     model: str, dies: int, table: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = Path(__file__).with_name("private_tables.py")
-    killed = subprocess.run(  # noqa: S603 - our own script
+    killed = subprocess.run(
         [sys.executable, str(script), str(table), model, str(dies)], check=False
     )
     assert killed.returncode == -9

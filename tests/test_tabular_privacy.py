@@ -1,4 +1,4 @@
-"""The budget of a table: noise on its encoding, and what encoding and training cost together."""
+"""The budget of a table: noise on its encoding, and what that costs beside training."""
 
 from __future__ import annotations
 

@@ -6,15 +6,12 @@ the ledger of each client and are added up by its accountant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from flwr.app import Context, RecordDict
+from flwr.app import Context
 
-from parity_flwr.app.engines.client_state import unpack
-from parity_flwr.app.engines.inprocess import FIRST_NODE_ID
 from parity_flwr.app.tabular.plan import Model, TabularPlan
 from parity_flwr.clients.client_ledger import ClientLedger
 from parity_flwr.core.privacy.accounting import (
@@ -24,7 +21,7 @@ from parity_flwr.core.privacy.accounting import (
     spent_epsilon,
 )
 from parity_flwr.core.privacy.combinations import Combination, Hiding, check_combination
-from parity_flwr.core.privacy.ledger import Budget, Charge, Ledger, Unit, releases_of
+from parity_flwr.core.privacy.ledger import Budget, Charge, Unit
 from parity_flwr.core.privacy.presets import MECHANISMS, Level, ModelKind, Preset, preset
 from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS
 from parity_flwr.errors import ConfigError
@@ -195,54 +192,6 @@ class TablePrivacy:
             "encoding_noise_multiplier": self.encoding_multiplier,
             "naming_delta": self.naming_delta,
         }
-
-    def report(self, clients: Mapping[str, Ledger]) -> dict[str, Any]:
-        """Return settings, meaning, and what the clients' ledgers say was spent.
-
-        "encoding" and "training" are what each would cost without the other; together they
-        cost less than their sum.
-        """
-        spent = {name: self._spent(each.charges) for name, each in clients.items()}
-        parts = {
-            "encoding": [c for each in clients.values() for c in each.charges if c.round == 0],
-            "training": max(
-                ([c for c in each.charges if c.round] for each in clients.values()),
-                key=self._spent,
-                default=[],
-            ),
-        }
-        return {
-            **self.settings(),
-            "meaning": list(self.meaning),
-            "guarantee": self.guarantee,
-            "spent": max(spent.values(), default=0.0),
-            "spent_by_client": spent,
-            "encoding": self._spent(tuple(parts["encoding"][:1])),
-            "training": self._spent(tuple(parts["training"])),
-            "charges": {name: len(each.charges) for name, each in clients.items()},
-        }
-
-    def _spent(self, charges: Any) -> float:
-        return _spent(tuple(releases_of(charges)), self.budget.delta)
-
-
-def ledgers(state: bytes, *, clients: int, budget: Budget) -> dict[str, Ledger]:
-    """Return the clients' ledgers from the state of all of them (``save_client_state``)."""
-    nodes = range(FIRST_NODE_ID, FIRST_NODE_ID + clients)
-    states = unpack(state, nodes=nodes)
-    return {
-        f"client-{node - FIRST_NODE_ID}": ClientLedger(budget, _context(node, state)).ledger
-        for node, state in sorted(states.items())
-    }
-
-
-def _context(node: int, state: RecordDict) -> Context:
-    return Context(run_id=1, node_id=node, node_config={}, state=state, run_config={})
-
-
-@lru_cache(maxsize=256)
-def _spent(releases: tuple[Release, ...], delta: float) -> float:
-    return spent_epsilon(releases, delta=delta)
 
 
 @lru_cache(maxsize=256)

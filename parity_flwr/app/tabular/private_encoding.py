@@ -110,14 +110,14 @@ def private_encoder(clients: Sequence[RawTable], noise: Noise) -> Encoder:
 def _levels(
     parts: Sequence[NDArray[Any]], noise: Noise, streams: Sequence[RandomStream]
 ) -> LevelRule | None:
-    named: Counter[str] = Counter()
+    named: dict[str, float] = {}
     for column, stream in zip(parts, streams, strict=True):
         counts = Counter(each for each in column.tolist() if each is not None)
         levels = sorted(counts)
-        noisy = gaussian(stream, len(levels), sigma=noise.sigma) if levels else []
+        noisy = gaussian(stream, len(levels), sigma=noise.sigma)
         for level, more in zip(levels, noisy, strict=True):
             if counts[level] + more > noise.threshold:
-                named[level] += float(counts[level] + more)  # type: ignore[assignment]
+                named[level] = named.get(level, 0.0) + counts[level] + float(more)
     ranked = sorted(named.items(), key=lambda item: (-item[1], item[0]))
     return LevelRule(tuple(level for level, _ in ranked[:MOST_LEVELS])) if ranked else None
 

@@ -20,7 +20,8 @@ from parity_flwr.app.tabular.federation import (
 )
 from parity_flwr.app.tabular.plan import Model, TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
-from parity_flwr.app.tabular.private_models import PrivateForest, PrivateLinear
+from parity_flwr.app.tabular.private_forest import PrivateForest
+from parity_flwr.app.tabular.private_linear import PrivateLinear
 from parity_flwr.app.tabular.private_network import PrivateNetwork
 from parity_flwr.clients import SecAggMod, Table, derived_signers, parity_mods
 from parity_flwr.core.privacy.combinations import Hiding

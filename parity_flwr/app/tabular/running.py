@@ -30,7 +30,8 @@ from parity_flwr.app.tabular.federation import (
     judge,
 )
 from parity_flwr.app.tabular.plan import Model, TabularPlan
-from parity_flwr.app.tabular.privacy import TablePrivacy, ledgers
+from parity_flwr.app.tabular.privacy import TablePrivacy
+from parity_flwr.app.tabular.privacy_report import client_ledgers, privacy_report
 from parity_flwr.app.tabular.private_data import (
     privately_encoded,
     resumed,
@@ -149,7 +150,9 @@ def _prepared(
 def _spent(privacy: TablePrivacy | None, state: bytes, plan: TabularPlan) -> dict[str, Any]:
     if privacy is None:
         return {"level": "off", "meaning": [NOTHING]}
-    return privacy.report(ledgers(state, clients=plan.clients, budget=privacy.budget))
+    return privacy_report(
+        privacy, client_ledgers(state, clients=plan.clients, budget=privacy.budget)
+    )
 
 
 def _train(
