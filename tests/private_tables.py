@@ -1,6 +1,6 @@
 """A table for private runs, and a run on it that kills itself.
 
-``private_tables.py TABLE MODEL DIES``: SIGKILL after that many charges of client ledgers,
+``private_tables.py TABLE MODEL LEVEL DIES``: SIGKILL after that many charges of client ledgers,
 each of them before what it pays for is released.
 """
 
@@ -40,7 +40,7 @@ def command(path: Path, target: str, model: str, *options: str) -> list[str]:
     return ["run", str(path), *given, *options]
 
 
-def main(path: str, model: str, dies: str) -> int:
+def main(path: str, model: str, level: str, dies: str) -> int:
     """Run until so many charges are stored."""
     left = [int(dies)]
     store = ClientLedger.charge
@@ -52,7 +52,7 @@ def main(path: str, model: str, dies: str) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
 
     ClientLedger.charge = charge  # type: ignore[method-assign]
-    return execute(command(Path(path), "sick", model, "--privacy", "low", "--quiet"))
+    return execute(command(Path(path), "sick", model, "--privacy", level, "--quiet"))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class TabularData:
     @property
     def features(self) -> int:
         """Return the number of inputs."""
-        return self.test.x.shape[1]
+        return int(self.test.x.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -98,8 +98,8 @@ class NumberRule:
         """Return the inputs of a column."""
         missing = np.isnan(values)
         filled = np.where(missing, self.mean, values)
-        scaled = (filled - self.mean) / self.scale
-        scaled = np.clip(scaled, -self.limit, self.limit).astype(np.float32)
+        cut = np.clip((filled - self.mean) / self.scale, -self.limit, self.limit)
+        scaled = np.asarray(cut, np.float32)
         return [scaled, missing.astype(np.float32)] if self.marked else [scaled]
 
 

@@ -114,7 +114,7 @@ def judge(federation: TabularFederation, data: TabularData) -> Callable[..., Any
         model = {name: array.numpy() for name, array in arrays.items()}
         if "sizes" in model and not len(model["sizes"]):
             return None  # a forest without trees has no opinion
-        return MetricRecord(held_out_metrics(federation, data, model))
+        return MetricRecord({**held_out_metrics(federation, data, model)})
 
     return evaluate
 

@@ -143,7 +143,7 @@ def _numbers(
 
 def pooled_counts(
     parts: Sequence[NDArray[Any]],
-    edges: NDArray[np.float64],
+    edges: NDArray[np.floating[Any]],
     noise: Noise,
     streams: Sequence[RandomStream],
 ) -> Counts:
