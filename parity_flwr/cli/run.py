@@ -21,6 +21,7 @@ _EPILOG = examples(
     "parity run . --engine deployment --superlink 127.0.0.1:8000",
     "parity run . --resume latest",
     "parity run data.csv --target price --model random_forest --clients 10 --rounds 3",
+    "parity run data.csv --target sick --model logistic --privacy medium --epsilon 2",
 )
 _ENGINES = click.Choice(["inprocess", "simulation", "deployment"])
 
@@ -101,6 +102,10 @@ def run(
     task: str | None,
     partition: str | None,
     seed: int | None,
+    privacy: str | None,
+    epsilon: float | None,
+    delta: float | None,
+    clip: float | None,
     as_json: bool,
 ) -> None:
     """Run the Flower app in directory APP, and fail if it gives no sound model.
@@ -114,7 +119,16 @@ def run(
     home = Environment.read().home
     out = Output(as_json, quiet=quiet)
     options = TableOptions(
-        target=target, model=model, rounds=rounds, task=task, partition=partition, seed=seed
+        target=target,
+        model=model,
+        rounds=rounds,
+        task=task,
+        partition=partition,
+        seed=seed,
+        privacy=privacy,
+        epsilon=epsilon,
+        delta=delta,
+        clip=clip,
     )
     if app.is_file():
         _refuse_for_a_table(

@@ -17,6 +17,7 @@ from parity_flwr.errors import ConfigError
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _MODELS = click.Choice(["neural_network", "linear", "logistic", "random_forest"])
+_LEVELS = click.Choice(["off", "low", "medium", "high"])
 _TASKS = click.Choice(["classification", "regression"])
 _ROUNDS = 5
 
@@ -31,6 +32,10 @@ class TableOptions:
     task: str | None = None
     partition: str | None = None
     seed: int | None = None
+    privacy: str | None = None
+    epsilon: float | None = None
+    delta: float | None = None
+    clip: float | None = None
 
     def refuse_for_an_app(self) -> None:
         """Refuse these options beside a Flower app.
@@ -65,6 +70,14 @@ def table_options(command: _Command) -> _Command:
             "quantity:ALPHA.  [iid]",
         ),
         click.option("--seed", type=click.IntRange(0), help="CSV: decides every draw.  [0]"),
+        click.option(
+            "--privacy",
+            type=_LEVELS,
+            help="CSV: differential privacy for each row; high: secure sums too.  [off]",
+        ),
+        click.option("--epsilon", type=float, help="CSV: instead of the level's."),
+        click.option("--delta", type=float, help="CSV: instead of the level's."),
+        click.option("--clip", type=float, help="CSV: longest gradient of one row.  [1]"),
     )
     for option in reversed(options):
         command = option(command)
@@ -88,9 +101,10 @@ def run_csv(
     ConfigError
         If --target or --model is missing, or an option does not fit.
     """
-    from parity_flwr.app.tabular.plan import Model, TabularPlan
+    from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.running import TabularRequest, run_table
     from parity_flwr.app.tabular.target import Task
+    from parity_flwr.core.privacy.presets import Level
 
     for name in ("target", "model"):
         if getattr(options, name) is None:
@@ -106,10 +120,24 @@ def run_csv(
         task=Task(options.task) if options.task else None,
         partition=options.partition or "iid",
         seed=options.seed or 0,
+        privacy=PrivacyAsked(
+            level=Level(options.privacy or "off"),
+            epsilon=options.epsilon,
+            delta=options.delta,
+            clip=options.clip,
+        ),
     )
     request = TabularRequest(plan=plan, home=home, resume=resume, keep_updates=keep_updates)
     with LiveTable(out.progress) as table:
-        return run_table(request, table)
+        return run_table(request, table, say=lambda line: _say(out, options, line))
+
+
+def _say(out: Output, options: TableOptions, line: str) -> None:
+    """Print what is promised, if a level was given; JSON has it in the result."""
+    if options.privacy is not None and out.as_json:
+        out.progress.print(line, soft_wrap=True)
+    elif options.privacy is not None:
+        out.line(line)
 
 
 def draw_table(out: Output, result: dict[str, Any]) -> None:
@@ -126,6 +154,13 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
         out.line(f"skipped    {result['skipped_rows']} rows without a target")
     for name, value in result["metrics"].items():
         out.line(f"{name:10} {value:.4g} (held-out rows)")
+    if "spent" in result["privacy"]:
+        privacy = result["privacy"]
+        out.line(
+            f"privacy    {privacy['level']}: epsilon {privacy['spent']:.4g} of "
+            f"{privacy['epsilon']:g} spent at delta {privacy['delta']:g} by the client that "
+            f"spent most; the held-out rows are not covered"
+        )
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
     out.line(f"next       parity report {result['run_id']}")

@@ -20,7 +20,7 @@ from flwr.client import Client
 from flwr.clientapp import ClientApp
 
 from parity_flwr.app.engines.inprocess import InProcessGrid
-from parity_flwr.app.tabular.data import TabularData, divide_table
+from parity_flwr.app.tabular.data import TabularData, divide_rows, exactly_encoded
 from parity_flwr.app.tabular.plan import Model, TabularPlan
 from parity_flwr.app.tabular.reading import RawTable, read_csv
 from parity_flwr.app.tabular.target import Target, split_target
@@ -134,7 +134,7 @@ def _measure(features: RawTable, target: Target, seed: int) -> dict[str, float]:
     plan = TabularPlan(
         data=Path("table"), target="", model=Model.RANDOM_FOREST, clients=CLIENTS, seed=seed
     )
-    data = divide_table(plan, features, target)
+    data = exactly_encoded(divide_rows(plan, features, target))
     liars = np.random.default_rng([seed, 3]).permutation(CLIENTS)[:LIARS].tolist()
     honest = replace(
         data, clients=tuple(each for k, each in enumerate(data.clients) if k not in liars)

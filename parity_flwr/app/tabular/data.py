@@ -57,8 +57,61 @@ class TabularData:
         return int(self.test.x.shape[1])
 
 
-def load_table(plan: TabularPlan) -> TabularData:
-    """Read, check, split, divide and encode what the plan names.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """A table that is split and divided, not yet encoded.
+
+    Parameters
+    ----------
+    features : RawTable
+        The rows with a target.
+    target : Target
+    parts : tuple of ndarray of int64
+        Each client's rows.
+    held : ndarray of int64
+        Rows that no client has.
+    skipped : int
+        Rows without a target.
+    """
+
+    features: RawTable
+    target: Target
+    parts: tuple[NDArray[np.int64], ...]
+    held: NDArray[np.int64]
+    skipped: int = 0
+
+    @property
+    def examples(self) -> list[int]:
+        """Return each client's number of rows."""
+        return [len(each) for each in self.parts]
+
+    def clients(self) -> list[RawTable]:
+        """Return each client's rows."""
+        return [self.features.rows(rows) for rows in self.parts]
+
+    def clients_targets(self) -> list[NDArray[Any]]:
+        """Return each client's targets."""
+        return [self.target.y[rows] for rows in self.parts]
+
+    def encoded(
+        self, encoder: Encoder, *, centre: float = 0.0, scale: float = 1.0
+    ) -> TabularData:
+        """Return the data as clients and server use them."""
+        pairs = zip(self.clients(), self.clients_targets(), strict=True)
+        held = encoder.encode(self.features.rows(self.held))
+        return TabularData(
+            clients=tuple(Table(encoder.encode(each), y) for each, y in pairs),
+            test=Table(held, self.target.y[self.held]),
+            encoder=encoder,
+            classes=self.target.classes,
+            centre=centre,
+            scale=scale,
+            skipped=self.skipped,
+        )
+
+
+def load_rows(plan: TabularPlan) -> Rows:
+    """Read, check, split and divide what the plan names.
 
     Raises
     ------
@@ -69,13 +122,13 @@ def load_table(plan: TabularPlan) -> TabularData:
     """
     table = read_csv(plan.data)
     features, target = split_target(plan.data, table, plan.target, task=plan.task)
-    return divide_table(plan, features, target, skipped=len(table) - len(target.y))
+    return divide_rows(plan, features, target, skipped=len(table) - len(target.y))
 
 
-def divide_table(
+def divide_rows(
     plan: TabularPlan, features: RawTable, target: Target, *, skipped: int = 0
-) -> TabularData:
-    """Split, divide and encode a table that is there already.
+) -> Rows:
+    """Split and divide a table that is there already.
 
     Raises
     ------
@@ -95,8 +148,30 @@ def divide_table(
             f"{len(target.y)} rows with a target",
             "lower --clients or give more rows",
         )
-    parts = [train[rows] for rows in divide(strata[train], plan)]
-    return _encoded(features, target, parts, held, skipped=skipped)
+    parts = tuple(train[rows] for rows in divide(strata[train], plan))
+    return Rows(features=features, target=target, parts=parts, held=held, skipped=skipped)
+
+
+def load_table(plan: TabularPlan) -> TabularData:
+    """Return what the plan names, encoded by the clients' exact sums: not private.
+
+    Raises
+    ------
+    DataError
+        What is wrong with the file, on one line.
+    ConfigError
+        If it cannot be divided as asked.
+    """
+    return exactly_encoded(load_rows(plan))
+
+
+def exactly_encoded(rows: Rows) -> TabularData:
+    """Return the data encoded by the clients' exact sums: not private."""
+    encoder = learn_encoder([survey(each) for each in rows.clients()])
+    if rows.target.classes:
+        return rows.encoded(encoder)
+    centre, scale = _spread(rows.clients_targets())
+    return rows.encoded(encoder, centre=centre, scale=scale)
 
 
 def _strata(target: Target) -> NDArray[np.int64]:
@@ -104,29 +179,6 @@ def _strata(target: Target) -> NDArray[np.int64]:
     if target.classes:
         return target.y
     return np.searchsorted(np.quantile(target.y, [0.25, 0.5, 0.75]), target.y).astype(np.int64)
-
-
-def _encoded(
-    features: RawTable,
-    target: Target,
-    parts: list[NDArray[np.int64]],
-    held: NDArray[np.int64],
-    *,
-    skipped: int,
-) -> TabularData:
-    raw = [features.rows(rows) for rows in parts]
-    encoder = learn_encoder([survey(each) for each in raw])
-    pairs = zip(raw, parts, strict=True)
-    centre, scale = (0.0, 1.0) if target.classes else _spread([target.y[p] for p in parts])
-    return TabularData(
-        clients=tuple(Table(encoder.encode(each), target.y[rows]) for each, rows in pairs),
-        test=Table(encoder.encode(features.rows(held)), target.y[held]),
-        encoder=encoder,
-        classes=target.classes,
-        centre=centre,
-        scale=scale,
-        skipped=skipped,
-    )
 
 
 def _spread(targets: list[Values]) -> tuple[float, float]:

@@ -84,17 +84,22 @@ def _survey(column: Numbers | Texts) -> NumberSums | LevelCounts:
 
 @dataclass(frozen=True)
 class NumberRule:
-    """(x - mean) / scale, 0 where missing, and beside it 1 if missing where that happens."""
+    """(x - mean) / scale, 0 where missing, and beside it 1 if missing where that happens.
+
+    What is further from 0 than ``limit`` is cut.
+    """
 
     mean: float
     scale: float
     marked: bool
+    limit: float = 1e6
 
     def columns(self, values: NDArray[Any]) -> list[NDArray[np.float32]]:
         """Return the inputs of a column."""
         missing = np.isnan(values)
         filled = np.where(missing, self.mean, values)
-        scaled = np.clip((filled - self.mean) / self.scale, -1e6, 1e6).astype(np.float32)
+        cut = np.clip((filled - self.mean) / self.scale, -self.limit, self.limit)
+        scaled = np.asarray(cut, np.float32)
         return [scaled, missing.astype(np.float32)] if self.marked else [scaled]
 
 
@@ -130,6 +135,22 @@ class Encoder:
     def names(self) -> tuple[str, ...]:
         """Return the name of each input."""
         return tuple(each for name, rule in self.rules.items() for each in _names(name, rule))
+
+    def split(self, name: str) -> tuple[NumberRule | LevelRule | None, Encoder]:
+        """Return one column's rule, None if there is none, and an encoder of the others."""
+        rest = {key: rule for key, rule in self.rules.items() if key != name}
+        dropped = tuple(each for each in self.dropped if each != name)
+        return self.rules.get(name), Encoder(rest, dropped)
+
+    def ranges(self, deviations: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return where inputs can lie: numbers within deviations, marks in [0, 1]."""
+        spans = [
+            (-deviations, deviations) if k == 0 and isinstance(rule, NumberRule) else (0.0, 1.0)
+            for name, rule in self.rules.items()
+            for k, _ in enumerate(_names(name, rule))
+        ]
+        low, high = np.array(spans, np.float64).T
+        return low, high
 
     def encode(self, table: RawTable) -> NDArray[np.float32]:
         """Return the inputs, float32, shape (n, inputs), all finite."""

@@ -71,6 +71,28 @@ class TabularFederation:
     rounds: int
 
 
+def check_model(plan: TabularPlan, task: Task, *, classes: int) -> None:
+    """Refuse a model that does not predict what the target holds.
+
+    Raises
+    ------
+    ConfigError
+        Where it does not.
+    """
+    if plan.model is Model.LINEAR and task is not Task.REGRESSION:
+        raise ConfigError(
+            "the linear model predicts numbers",
+            came=f"a target with {classes} classes",
+            action="use --model logistic, or --task regression",
+        )
+    if plan.model is Model.LOGISTIC and task is not Task.CLASSIFICATION:
+        raise ConfigError(
+            "the logistic model predicts classes",
+            came="a target of numbers",
+            action="use --model linear, or --task classification",
+        )
+
+
 def build_federation(
     plan: TabularPlan, data: TabularData, *, journal: Journal | None
 ) -> TabularFederation:
@@ -81,18 +103,7 @@ def build_federation(
     ConfigError
         If the model does not fit the task.
     """
-    if plan.model is Model.LINEAR and data.task is not Task.REGRESSION:
-        raise ConfigError(
-            "the linear model predicts numbers",
-            came=f"a target with {len(data.classes)} classes",
-            action="use --model logistic, or --task regression",
-        )
-    if plan.model is Model.LOGISTIC and data.task is not Task.CLASSIFICATION:
-        raise ConfigError(
-            "the logistic model predicts classes",
-            came="a target of numbers",
-            action="use --model linear, or --task classification",
-        )
+    check_model(plan, data.task, classes=len(data.classes))
     return _BUILDERS[plan.model](plan, data, journal)
 
 
@@ -130,7 +141,8 @@ def _app(data: TabularData, make: MakeClient) -> ClientApp:
     return ClientApp(client_fn, mods=parity_mods())
 
 
-def _record(arrays: Arrays) -> ArrayRecord:
+def array_record(arrays: Arrays) -> ArrayRecord:
+    """Return named arrays as Flower's record."""
     return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
 
 
@@ -145,7 +157,7 @@ def _network(
     return TabularFederation(
         client_app=_app(data, network.client),
         strategy=_averaging(plan, journal),
-        initial=_record(network.initial()),
+        initial=array_record(network.initial()),
         predict=network.predict,
         rounds=plan.rounds,
     )
@@ -186,7 +198,7 @@ def _logistic(
     return TabularFederation(
         client_app=_app(data, client),
         strategy=_averaging(plan, journal),
-        initial=_record(initial_linear(data.features, data.classes)),
+        initial=array_record(initial_linear(data.features, data.classes)),
         predict=predict,
         rounds=plan.rounds,
     )

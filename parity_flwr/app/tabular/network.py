@@ -36,12 +36,16 @@ class Network:
         Its seed is used.
     data : TabularData
         Inputs, classes, and the target's mean and deviation.
+    hidden : tuple of int
+        Widths of the hidden layers.
     """
 
-    def __init__(self, plan: TabularPlan, data: TabularData) -> None:
+    def __init__(
+        self, plan: TabularPlan, data: TabularData, *, hidden: tuple[int, ...] = _HIDDEN
+    ) -> None:
         self._data = data
         self._seed = plan.seed
-        self._factory = mlp(data.features, hidden=_HIDDEN, classes=len(data.classes) or 1)
+        self._factory = mlp(data.features, hidden=hidden, classes=len(data.classes) or 1)
         self._training = LocalTraining(
             seed=plan.seed, epochs=2, batch_size=32, learning_rate=0.05
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from parity_flwr.app.partition import Parts, dirichlet, iid
 from parity_flwr.app.partition_skew import label_skew, quantity_skew, sequential, stratified
 from parity_flwr.app.tabular.target import Task
+from parity_flwr.core.privacy.presets import Level, preset
 from parity_flwr.errors import ConfigError
 
 
@@ -22,6 +23,25 @@ class Model(StrEnum):
     LINEAR = "linear"
     LOGISTIC = "logistic"
     RANDOM_FOREST = "random_forest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyAsked:
+    """A level, and numbers of the user's own where given.
+
+    Raises
+    ------
+    ConfigError
+        If a number promises nothing whatever the data, or stands beside ``off``.
+    """
+
+    level: Level = Level.OFF
+    epsilon: float | None = None
+    delta: float | None = None
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        preset(self.level, examples=1, epsilon=self.epsilon, delta=self.delta, clip=self.clip)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +69,8 @@ class TabularPlan:
         Share of the rows that no client sees, for the metrics.
     trees : int
         Budget of a forest.
+    privacy : PrivacyAsked
+        What is promised to each row.
 
     Raises
     ------
@@ -66,6 +88,7 @@ class TabularPlan:
     seed: int = 0
     test_share: float = 0.2
     trees: int = 100
+    privacy: PrivacyAsked = field(default_factory=PrivacyAsked)
 
     def __post_init__(self) -> None:
         for name, least in {"clients": 1, "rounds": 1, "seed": 0, "trees": 1}.items():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,36 @@ from parity_flwr.app.capture import captured
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal.opening import start_journal
 from parity_flwr.app.report.build import write_report
-from parity_flwr.app.report.files import write_text
 from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
-from parity_flwr.app.tabular.data import TabularData, load_table
+from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
+from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import (
     TabularFederation,
     build_federation,
+    check_model,
     held_out_metrics,
     judge,
 )
 from parity_flwr.app.tabular.plan import Model, TabularPlan
+from parity_flwr.app.tabular.privacy import TablePrivacy
+from parity_flwr.app.tabular.privacy_report import client_ledgers, privacy_report
+from parity_flwr.app.tabular.private_data import (
+    privately_encoded,
+    resumed,
+    table_privacy,
+    write_settings,
+)
+from parity_flwr.app.tabular.private_federation import build_private
 from parity_flwr.clients import save_forest
 from parity_flwr.core.forest import decode_forest
 from parity_flwr.errors import RunError
+
+NOTHING = "privacy off: nothing is promised; the server sees every update"
+"""What is promised without a level."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +68,21 @@ class TabularRequest:
     keep_updates: bool = False
 
 
-def run_table(request: TabularRequest, table: LiveTable) -> dict[str, Any]:
+def run_table(
+    request: TabularRequest, table: LiveTable, *, say: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """Run the plan to its end and return what came out as plain data.
 
     The folder gets journal, checkpoints, report, ``encoding.json`` with what turns columns
-    into inputs, and a forest also ``model.skops``.
+    into inputs, with a privacy level ``privacy.json``, and an exact forest ``model.skops``.
+
+    Parameters
+    ----------
+    request : TabularRequest
+    table : LiveTable
+        Shows the rounds.
+    say : callable
+        Gets what the privacy level means, line by line, before anything is trained.
 
     Raises
     ------
@@ -72,15 +94,22 @@ def run_table(request: TabularRequest, table: LiveTable) -> dict[str, Any]:
         The run gave no sound model.
     """
     started = time.perf_counter()
-    data = load_table(request.plan)
-    build_federation(request.plan, data, journal=None)  # refuse before a folder is made
-    folder = request.resume or RunFolder.create(request.home)
+    plan = request.plan
+    rows = load_rows(plan)
+    check_model(plan, rows.target.task, classes=len(rows.target.classes))
+    privacy = table_privacy(plan, rows)
+    meaning = privacy.meaning if privacy else (NOTHING,)
+    for line in meaning:
+        say(line)
+    folder, data = _prepared(request, rows, privacy)
     journal = start_journal(folder, keep_updates=request.keep_updates)
-    federation = build_federation(request.plan, data, journal=journal)
-    write_text(folder.path / "encoding.json", _encoding(request.plan, data))
+    if privacy is None:
+        federation = build_federation(plan, data, journal=journal)
+    else:
+        federation = build_private(plan, data, privacy, journal=journal, run=folder.id)
     table.expect(federation.rounds)
     with captured(folder.path / "flower.log"), Follower(lambda: folder, table):
-        model = _train(federation, data, request.plan)
+        model, state = _train(federation, data, plan)
     problem = check_outcome(folder)
     if problem:
         raise RunError(
@@ -88,17 +117,48 @@ def run_table(request: TabularRequest, table: LiveTable) -> dict[str, Any]:
             came=problem,
             action=f"see {folder.path / 'flower.log'}",
         )
-    if request.plan.model is Model.RANDOM_FOREST:
+    if plan.model is Model.RANDOM_FOREST and privacy is None:
         save_forest(folder.path / "model.skops", decode_forest(model))
     write_report(folder)
-    return _result(request.plan, data, federation, model, folder) | {
-        "seconds": round(time.perf_counter() - started, 3)
+    return _result(plan, data, federation, model, folder) | {
+        "privacy": _spent(privacy, state, plan),
+        "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _prepared(
+    request: TabularRequest, rows: Rows, privacy: TablePrivacy | None
+) -> tuple[RunFolder, TabularData]:
+    """Return the run's folder with its encoding in it, and the encoded data.
+
+    Noise is drawn once for a run: one that is continued has its encoding already.
+    """
+    before = resumed(request.resume.path, rows, privacy) if request.resume else None
+    if before is not None:
+        data = before
+    elif privacy is not None:
+        data = privately_encoded(rows, privacy)
+    else:
+        data = exactly_encoded(rows)
+    folder = request.resume or RunFolder.create(request.home)
+    if before is None:
+        write_settings(folder.path, privacy)
+        write_encoding(folder.path, data, target=request.plan.target)
+    return folder, data
+
+
+def _spent(privacy: TablePrivacy | None, state: bytes, plan: TabularPlan) -> dict[str, Any]:
+    if privacy is None:
+        return {"level": "off", "meaning": [NOTHING]}
+    return privacy_report(
+        privacy, client_ledgers(state, clients=plan.clients, budget=privacy.budget)
+    )
 
 
 def _train(
     federation: TabularFederation, data: TabularData, plan: TabularPlan
-) -> Mapping[str, NDArray[Any]]:
+) -> tuple[Mapping[str, NDArray[Any]], bytes]:
+    """Return the model and the clients' state."""
     with InProcessGrid(federation.client_app, plan.clients) as grid:
         result = federation.strategy.start(
             grid,
@@ -106,8 +166,9 @@ def _train(
             num_rounds=federation.rounds,
             evaluate_fn=judge(federation, data),
         )
+        state = grid.save_client_state()
     arrays: ArrayRecord = result.arrays
-    return {name: array.numpy() for name, array in arrays.items()}
+    return {name: array.numpy() for name, array in arrays.items()}, state
 
 
 def _result(
@@ -130,15 +191,3 @@ def _result(
         "dropped_columns": list(data.encoder.dropped),
         "metrics": held_out_metrics(federation, data, model),
     }
-
-
-def _encoding(plan: TabularPlan, data: TabularData) -> str:
-    rules = {name: asdict(rule) for name, rule in data.encoder.rules.items()}
-    whole = {
-        "target": plan.target,
-        "task": data.task.value,
-        "classes": list(data.classes),
-        "columns": rules,
-        "inputs": list(data.encoder.names),
-    }
-    return json.dumps(whole, indent=1, allow_nan=False) + "\n"

@@ -165,9 +165,17 @@ def _epsilon(
 
 
 def calibrated_multiplier(
-    epsilon: float, *, delta: float, count: int, sampling: float = 1.0
+    epsilon: float,
+    *,
+    delta: float,
+    count: int,
+    sampling: float = 1.0,
+    mechanism: Mechanism = Mechanism.GAUSSIAN,
+    before: Sequence[Release] = (),
 ) -> float:
-    """Return the least Gaussian noise multiplier with which ``count`` releases cost epsilon.
+    """Return the least noise multiplier with which ``count`` releases cost epsilon.
+
+    ``before`` is what the budget pays for besides.
 
     Examples
     --------
@@ -177,8 +185,10 @@ def calibrated_multiplier(
     epsilon, delta = checked_epsilon(epsilon), checked_delta(delta)
 
     def fits(multiplier: float) -> bool:
-        release = Release(noise_multiplier=multiplier, sampling=sampling, count=count)
-        return _epsilon([release], delta, Accountant.PLD, _COARSE) <= epsilon
+        release = Release(
+            noise_multiplier=multiplier, sampling=sampling, count=count, mechanism=mechanism
+        )
+        return _epsilon([*before, release], delta, Accountant.PLD, _COARSE) <= epsilon
 
     return _least(fits)
 

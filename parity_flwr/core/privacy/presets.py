@@ -83,11 +83,11 @@ class Preset:
         if self.epsilon is None:
             return f"privacy {self.level}: nothing is promised; the server sees every update"
         seen = "sums of updates only" if self.hiding is Hiding.SECAGG else "every noisy update"
+        clip = f"; clip {self.clip:g}" if kind is ModelKind.TORCH else ""
         return (
             f"privacy {self.level}: epsilon {self.epsilon:g}, delta {self.delta:g} over the "
             f"whole run for each training example, added or removed, against everybody but "
-            f"the client that holds it; the server sees {seen}; {MECHANISMS[kind]}; "
-            f"clip {self.clip:g}"
+            f"the client that holds it; the server sees {seen}; {MECHANISMS[kind]}{clip}"
         )
 
 
@@ -110,7 +110,7 @@ def preset(
         ``low``, ``medium`` and ``high`` are example-level DP with epsilon 8, 3 and 1 over
         the whole run; ``high`` adds secure aggregation.
     examples : int
-        Fewest training examples of any client: delta must be below 1 over it.
+        Most training examples of any client: delta must be below 1 over it.
 
     Raises
     ------
