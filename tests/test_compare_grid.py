@@ -72,7 +72,7 @@ def test_the_grid_is_the_design_notes() -> None:
     assert len(whole.strategies["reputation"]) == 5
     assert len(whole.strategies["krum"]) == 2
     cells = whole.cells()
-    assert len(cells) == (5 * 5 + 8 * 2) * 4 * (1 + 3 * 18)
+    assert len(cells) == (5 * 5 + 9 * 2) * 4 * (1 + 3 * 18)
     assert {cell.seed for cell in cells[: len(cells) // 8]} == {0}
 
 
