@@ -87,6 +87,19 @@ def test_numbers_are_predicted_too(
     assert result["privacy"]["spent"] <= 8.0
 
 
+def test_a_table_of_numbers_alone_has_all_of_delta(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("\n".join(",".join(row[:2] + row[4:]) for row in rows) + "\n")
+    privacy = result_of(command(numbers, "cost", "linear", "--privacy", "low"), capsys)[
+        "privacy"
+    ]
+    assert privacy["naming_delta"] == 0.0
+    assert privacy["spent"] == pytest.approx(8.0, rel=2e-3)
+
+
 def test_rare_levels_are_named_without_a_level_only(
     table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
