@@ -68,9 +68,12 @@ def test_every_model_keeps_every_levels_promise(
     assert 0 < privacy["encoding"] < privacy["training"] < privacy["spent"]
     assert privacy["spent"] < privacy["encoding"] + privacy["training"]
     folder = RunFolder(Path(result["path"]))
-    assert verify(folder).ok
+    verified = verify(folder)
+    assert verified.ok
+    assert "the clients keep their own" in [each.detail for each in verified.lines]
     header = open_journal(folder).header()
     assert header is not None
+    assert header.config["client-privacy"]["epsilon"] == EPSILON[level]
     sums = level == "high"
     assert header.strategy == ("SecureAggregation" if sums else "ReputationFedAvg")
     assert ("averaging: plain" in privacy["meaning"][-1]) == sums
