@@ -68,9 +68,12 @@ def test_every_model_keeps_every_levels_promise(
     assert 0 < privacy["encoding"] < privacy["training"] < privacy["spent"]
     assert privacy["spent"] < privacy["encoding"] + privacy["training"]
     folder = RunFolder(Path(result["path"]))
-    assert verify(folder).ok
+    verified = verify(folder)
+    assert verified.ok
+    assert "the clients keep their own" in [each.detail for each in verified.lines]
     header = open_journal(folder).header()
     assert header is not None
+    assert header.config["client-privacy"]["epsilon"] == EPSILON[level]
     sums = level == "high"
     assert header.strategy == ("SecureAggregation" if sums else "ReputationFedAvg")
     assert ("averaging: plain" in privacy["meaning"][-1]) == sums
@@ -85,6 +88,19 @@ def test_numbers_are_predicted_too(
     result = result_of(command(table, "cost", model, "--privacy", "low"), capsys)
     assert result["metrics"]["r2"] > 0.4
     assert result["privacy"]["spent"] <= 8.0
+
+
+def test_a_table_of_numbers_alone_has_all_of_delta(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("\n".join(",".join(row[:2] + row[4:]) for row in rows) + "\n")
+    privacy = result_of(command(numbers, "cost", "linear", "--privacy", "low"), capsys)[
+        "privacy"
+    ]
+    assert privacy["naming_delta"] == 0.0
+    assert privacy["spent"] == pytest.approx(8.0, rel=2e-3)
 
 
 def test_rare_levels_are_named_without_a_level_only(

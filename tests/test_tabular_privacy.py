@@ -123,6 +123,8 @@ def test_noise_grows_with_the_root_of_the_histograms() -> None:
     noise = Noise.of(table, multiplier=3.0, delta=1e-6)
     assert noise.sigma == pytest.approx(3 * math.sqrt(5))
     assert noise.threshold == pytest.approx(1 + 4.753424 * noise.sigma, rel=1e-6)
+    without = Noise.of(table.without("c"), multiplier=3.0, delta=0.0)
+    assert (without.sigma, without.threshold) == (6.0, math.inf)
 
 
 def test_a_level_of_one_row_is_named_as_rarely_as_promised() -> None:

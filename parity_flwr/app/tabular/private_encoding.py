@@ -75,8 +75,11 @@ class Noise:
         ``delta`` is the probability with which any level of a single row may be named.
         """
         sigma = multiplier * math.sqrt(max(1, histograms(table)))
-        rare = delta / max(1, text_columns(table))
-        return cls(sigma=sigma, threshold=1 - sigma * NormalDist().inv_cdf(rare))
+        texts = text_columns(table)
+        if not texts:
+            return cls(sigma=sigma, threshold=math.inf)
+        rare = NormalDist().inv_cdf(delta / texts)
+        return cls(sigma=sigma, threshold=1 - sigma * rare)
 
 
 def private_encoder(clients: Sequence[RawTable], noise: Noise) -> Encoder:

@@ -25,6 +25,7 @@ from parity_flwr.app.tabular.private_linear import PrivateLinear
 from parity_flwr.app.tabular.private_network import PrivateNetwork
 from parity_flwr.clients import SecAggMod, Table, derived_signers, parity_mods
 from parity_flwr.core.privacy.combinations import Hiding
+from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS
 from parity_flwr.strategies import (
@@ -97,6 +98,15 @@ def _app(data: TabularData, model: PrivateModel, privacy: TablePrivacy, run: str
 
 
 def _strategy(plan: TabularPlan, privacy: TablePrivacy, journal: Journal | None) -> Strategy:
+    """Return the strategy; the run's header says what the clients promise."""
+    strategy = _averaging(plan, privacy, journal)
+    strategy.book.extra = {CLIENT_PRIVACY: privacy.settings()}
+    return strategy
+
+
+def _averaging(
+    plan: TabularPlan, privacy: TablePrivacy, journal: Journal | None
+) -> ReputationFedAvg | SecureAggregation:
     if privacy.reputation:
         sampling = Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
         return ReputationFedAvg(seed=plan.seed, sampling=sampling, journal=journal)

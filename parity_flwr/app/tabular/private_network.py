@@ -23,7 +23,7 @@ from parity_flwr.clients.torch_model import default_loss
 
 _EPOCHS = 2
 _LEAST, _SHARE = 32, 0.2  # a batch: what hides a row is the noise over its size
-_RATE = 0.25
+_RATE = 0.5
 
 
 class PrivateNetwork(Network):

@@ -10,7 +10,7 @@ from parity_flwr.app.journal.chain import Entry, Record
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.config import TrustConfig
-from parity_flwr.core.privacy.rounds import PRIVACY, decide_private, is_private
+from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY, PRIVACY, decide_private, is_private
 from parity_flwr.core.records import (
     BallotFacts,
     ReplyFacts,
@@ -151,7 +151,8 @@ def trust_config(header: RunHeader) -> TrustConfig:
     JournalError
         A field is missing, unknown, of another type or out of range.
     """
-    trust = {name: each for name, each in header.config.items() if name != PRIVACY}
+    extra = (PRIVACY, CLIENT_PRIVACY)
+    trust = {name: each for name, each in header.config.items() if name not in extra}
     return loads(dumps(trust), TrustConfig)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from parity_flwr.app.journal.chain import Entry, Record
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.privacy.ledger import Budget, Charge, Ledger
-from parity_flwr.core.privacy.rounds import PRIVACY
+from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY, PRIVACY
 from parity_flwr.core.records import RoundRecord, RunHeader
 from parity_flwr.errors import MissingExtraError, ParityError
 
@@ -20,11 +20,14 @@ class LedgerCheck:
         self._findings = Findings("privacy ledger")
         self._settings: Mapping[str, Any] = {}
         self._charges: list[Charge] = []
+        self._otherwise = "no privacy budget"
 
     def see(self, entry: Entry, record: Record) -> None:
         """Look at the next entry."""
         if isinstance(record, RunHeader):
             self._settings = record.config.get(PRIVACY) or {}
+            if CLIENT_PRIVACY in record.config:
+                self._otherwise = "the clients keep their own"
         elif isinstance(record, Charge):
             self._see_charge(entry, record)
         elif isinstance(record, RoundRecord) and self._settings:
@@ -46,7 +49,7 @@ class LedgerCheck:
                 spent = f"{len(self._charges)} charges, not added up: {error.action}"
             except (ParityError, KeyError, TypeError, ValueError) as error:
                 self._findings.require(False, f"the budget cannot be read: {error}"[:200])
-        line = self._findings.line("charges", otherwise="no privacy budget")
+        line = self._findings.line("charges", otherwise=self._otherwise)
         return Line(line.name, line.ok, spent if line.ok and spent else line.detail)
 
     def _spent(self) -> str:

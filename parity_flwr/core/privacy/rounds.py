@@ -18,6 +18,9 @@ from parity_flwr.errors import JournalError
 PRIVACY = "privacy"
 """Key of the privacy settings in the configuration of a run's header."""
 
+CLIENT_PRIVACY = "client-privacy"
+"""Key of what the clients of a run promise by themselves; their ledgers are theirs."""
+
 
 def is_private(config: Mapping[str, Any]) -> bool:
     """Say whether a header's configuration is that of a run under central DP."""
