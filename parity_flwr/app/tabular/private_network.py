@@ -23,7 +23,7 @@ from parity_flwr.clients.torch_model import default_loss
 
 _EPOCHS = 2
 _LEAST, _SHARE = 32, 0.2  # a batch: what hides a row is the noise over its size
-_RATE = 0.5
+_RATE, _NUMBER_RATE = 1.0, 0.25  # clipped gradients are short; squared errors are not
 
 
 class PrivateNetwork(Network):
@@ -56,7 +56,7 @@ class PrivateNetwork(Network):
             seed=self._seed,
             epochs=_EPOCHS,
             batch_size=max(_LEAST, round(_SHARE * len(table))),
-            learning_rate=_RATE,
+            learning_rate=_NUMBER_RATE if examples.regression else _RATE,
             loss=default_loss(examples) if examples.regression else None,
         )
         sampling = min(1.0, training.batch_size / max(1, len(table)))
