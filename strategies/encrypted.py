@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from logging import INFO
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
@@ -14,7 +14,6 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result, Strategy
 from numpy.typing import NDArray
 
-from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encryption.seal import sealapi
 from parity_flwr.core.encryption.sealed_model import sealed_size
 from parity_flwr.core.encryption.terms import (
@@ -27,17 +26,14 @@ from parity_flwr.core.encryption.terms import (
     Phase,
     Reveal,
 )
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import (
     ReplyFacts,
-    ReputationState,
     Resumption,
     RoundFacts,
 )
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.errors import ConfigError, RunError
 from parity_flwr.strategies.arrays import read_arrays
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
 from parity_flwr.strategies.decryptor_relay import Relay, new_relay
 from parity_flwr.strategies.encrypted_gate import CiphertextGate
 from parity_flwr.strategies.encrypted_sum import EncryptedRound
@@ -49,11 +45,10 @@ from parity_flwr.strategies.encryption_setup import (
 )
 from parity_flwr.strategies.exchange import Exchange
 from parity_flwr.strategies.facts import unmeasured_facts
-from parity_flwr.strategies.identity import IdentitySource
 from parity_flwr.strategies.intake import Answer
+from parity_flwr.strategies.options import RunOptions, adapted
 from parity_flwr.strategies.reputation import Reputation, Settled
 from parity_flwr.strategies.resumable import EvaluateFunction
-from parity_flwr.strategies.sampling import Sampling
 
 
 class EncryptedAggregation(Reputation):
@@ -81,9 +76,9 @@ class EncryptedAggregation(Reputation):
         FedAdam, FedAdagrad, FedYogi; with ``Reveal.NOTHING`` the first two.
     encryption : Encryption
         Range, weights, what the server learns, who must agree.
-    config, seed, sampling, journal, identity, carried
-        As in :class:`Reputation`; the caps of ``config`` that depend on other replies have
-        no effect.
+    **options
+        See :class:`parity_flwr.strategies.options.RunOptions`; the caps of a configuration
+        that depend on other replies have no effect.
 
     Examples
     --------
@@ -97,24 +92,14 @@ class EncryptedAggregation(Reputation):
         inner: Strategy | None = None,
         *,
         encryption: Encryption,
-        config: TrustConfig | None = None,
-        seed: int | None = None,
-        sampling: Sampling | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
-        carried: ReputationState | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         inner = inner or FedAvg()
         check_inner(inner, encryption.reveal)
         sealapi()  # a missing extra is an error now, not in the first round
         super().__init__(
             inner,
-            config=weighted_beforehand(config or TrustConfig()),
-            seed=seed,
-            sampling=sampling,
-            journal=journal,
-            identity=identity,
-            carried=carried,
+            **adapted(options, weighted_beforehand),
         )
         self.encryption = encryption
         self._relay: Relay | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, Message, MetricRecord
@@ -19,7 +20,6 @@ from parity_flwr.core.forest import (
     decode_forest,
     encode_forest,
 )
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import (
     ReplyFacts,
     ReputationState,
@@ -33,15 +33,13 @@ from parity_flwr.core.rounds import decide
 from parity_flwr.core.selection import select
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.arrays import write_arrays
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
 from parity_flwr.strategies.exchange import Exchange
 from parity_flwr.strategies.facts import reply_facts
 from parity_flwr.strategies.forest_gate import ForestGate
 from parity_flwr.strategies.gate import Arrays
-from parity_flwr.strategies.identity import IdentitySource
 from parity_flwr.strategies.intake import Answer
+from parity_flwr.strategies.options import RunOptions, adapted
 from parity_flwr.strategies.reputation import Reputation, Settled
-from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.settlement import Outcome
 from parity_flwr.strategies.tree_round import TreeRound
 from parity_flwr.strategies.tree_scores import TreeJury
@@ -73,8 +71,8 @@ class ForestBagging(Reputation):
         How many clients score trees, drawn by reputation; by default up to 20.
     jury_timeout_s : float
         Seconds to wait for their words.
-    config, seed, sampling, journal, identity, carried
-        As in :class:`parity_flwr.strategies.Reputation`.
+    **options
+        See :class:`parity_flwr.strategies.options.RunOptions`.
 
     Examples
     --------
@@ -91,24 +89,14 @@ class ForestBagging(Reputation):
         limits: ForestLimits | None = None,
         jury: int = 20,
         jury_timeout_s: float = 600.0,
-        config: TrustConfig | None = None,
-        seed: int | None = None,
-        sampling: Sampling | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
-        carried: ReputationState | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         if jury < 1:
             raise ConfigError("jury needs at least 1 client", came=str(jury), action="raise it")
         self.bagging = bagging or BaggingConfig()
         super().__init__(
             TreeUnion(budget=self.bagging.budget),
-            config=(config or TrustConfig()).judging_by_distance(),
-            seed=seed,
-            sampling=sampling,
-            journal=journal,
-            identity=identity,
-            carried=carried,
+            **adapted(options, TrustConfig.judging_by_distance),
         )
         self.schema = schema
         self.limits = limits or ForestLimits(trees=1000, nodes=5_000_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, Message
@@ -15,10 +15,8 @@ from parity_flwr.core.linear import Root, disagreement
 from parity_flwr.core.linear.roots import TOLERANCE
 from parity_flwr.core.linear.wire import FIELDS, unpack_root
 from parity_flwr.core.measure import Figures
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import (
     ReplyFacts,
-    ReputationState,
     RoundDecision,
     RoundFacts,
     RoundStatus,
@@ -27,15 +25,13 @@ from parity_flwr.core.records import (
 from parity_flwr.core.rounds import decide
 from parity_flwr.errors import DataError
 from parity_flwr.strategies.arrays import ArrayRefusedError, read_array, write_arrays
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
 from parity_flwr.strategies.exchange import Exchange
 from parity_flwr.strategies.facts import reply_facts
 from parity_flwr.strategies.gate import Arrays, Gate, Passed, Refused
-from parity_flwr.strategies.identity import IdentitySource
 from parity_flwr.strategies.intake import Answer
+from parity_flwr.strategies.options import RunOptions, adapted
 from parity_flwr.strategies.pooled import PooledStatistics
 from parity_flwr.strategies.reputation import Reputation, Settled
-from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.settlement import Outcome
 
 _LEAST = 0.1  # rho where nobody disagrees: P-6 needs a median above 0 for its scale
@@ -74,8 +70,8 @@ class LeastSquares(Reputation):
     config : TrustConfig, optional
         By default :func:`exact_config`: nobody's n_k is capped, so that a client's claim to
         have many examples is believed as long as they agree with the others'.
-    seed, sampling, journal, identity, carried
-        As in :class:`parity_flwr.strategies.Reputation`.
+    **options
+        See :class:`parity_flwr.strategies.options.RunOptions`.
 
     Examples
     --------
@@ -91,24 +87,14 @@ class LeastSquares(Reputation):
         ridge: float = 0.0,
         intercept: bool = True,
         tolerance: float = TOLERANCE,
-        config: TrustConfig | None = None,
-        seed: int | None = None,
-        sampling: Sampling | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
-        carried: ReputationState | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         self.pooled = PooledStatistics(
             features, ridge=ridge, intercept=intercept, tolerance=tolerance
         )
         super().__init__(
             self.pooled,
-            config=(config or exact_config()).judging_by_distance(),
-            seed=seed,
-            sampling=sampling,
-            journal=journal,
-            identity=identity,
-            carried=carried,
+            **adapted(options, TrustConfig.judging_by_distance, default=exact_config()),
         )
 
     def initial_arrays(self) -> ArrayRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypedDict
 
 from parity_flwr.core.config import TrustConfig
@@ -16,8 +17,8 @@ from parity_flwr.strategies.identity import IdentitySource
 from parity_flwr.strategies.sampling import Sampling
 
 
-class Options(TypedDict, total=False):
-    """Keywords of :class:`Reputation` and of what is built on it; type checkers know them.
+class RunOptions(TypedDict, total=False):
+    """Keywords of every strategy that keeps reputation; type checkers know them.
 
     A new option is written here and read where it is needed; no constructor repeats it.
     """
@@ -42,17 +43,43 @@ class Options(TypedDict, total=False):
     """How nodes become identities; by default registered keys in a deployment, reported
     partitions in a simulation."""
 
+    carried: ReputationState | None
+    """Reputation from an earlier run."""
+
+
+class Options(RunOptions, total=False):
+    """Keywords of :class:`Reputation` and of what is built on it."""
+
     rule: Rule | None
     """What measures the updates (extension point); by default the configured design's."""
 
     score: ScoreFunction | None
     """Scores each client's model on data the server holds (extension point)."""
 
-    carried: ReputationState | None
-    """Reputation from an earlier run."""
+
+def adapted(
+    options: RunOptions,
+    adapt: Callable[[TrustConfig], TrustConfig],
+    *,
+    default: TrustConfig | None = None,
+) -> RunOptions:
+    """Return the options with what they configure, or the default, adapted.
+
+    Examples
+    --------
+    >>> options = adapted({"seed": 1}, TrustConfig.judging_by_distance)
+    >>> options["config"].robustness.design.value
+    'neighbour'
+    """
+    named = options.get("mode") is not None or options.get("config") is not None
+    config = default if default is not None and not named else chosen_config(options)
+    changed = options.copy()
+    changed.pop("mode", None)
+    changed["config"] = adapt(config)
+    return changed
 
 
-def chosen_config(options: Options) -> TrustConfig:
+def chosen_config(options: RunOptions) -> TrustConfig:
     """Return the configuration that the options name.
 
     Raises
