@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.measure import Figures
+from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import standing_of
-from parity_flwr.core.recollection import Memory
 from parity_flwr.core.response_root import remember_root
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import decide, excluded_identities

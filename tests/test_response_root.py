@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.serverapp.strategy import FedAvg
-from flwr.serverapp.strategy.strategy import Result
+from flwr.serverapp.strategy import FedAvg, Result
 from numpy.typing import NDArray
 
 from parity_flwr.app.journal import SqlJournal
@@ -146,9 +145,11 @@ def test_without_root_data_nothing_changes() -> None:
 
 def test_a_run_without_root_is_the_same_to_the_bit() -> None:
     runs = []
-    for options in ({}, {"root": None}):
+    without, none = Options(), Options(root=None)
+    for options in (without, none):
         journal = ListJournal()
-        strategy = ReputationFedAvg(config=CONFIG, seed=3, journal=journal, **options)
+        options |= {"config": CONFIG, "seed": 3, "journal": journal}
+        strategy = ReputationFedAvg(**options)
         result, _ = run(strategy, app=client_app(), clients=6, rounds=4)
         memory = {name: each.tobytes() for name, each in journal.checkpoints[-1].memory.items()}
         assert len(memory[""]) == 3 * 8
@@ -225,7 +226,8 @@ def test_a_resumed_run_keeps_the_root_memory(tmp_path: Path) -> None:
 )
 def test_root_is_refused_where_nobody_would_look(options: Options, came: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        ReputationFedAvg(root=toward_one, journal=None, **options)
+        options |= {"root": toward_one, "journal": None}
+        ReputationFedAvg(**options)
     assert refused.value.came == came
     assert "response design" in refused.value.needed
     assert refused.value.action
