@@ -225,8 +225,8 @@ def test_a_resumed_run_keeps_the_root_memory(tmp_path: Path) -> None:
     ],
 )
 def test_root_is_refused_where_nobody_would_look(options: Options, came: str) -> None:
+    options |= {"root": toward_one, "journal": None}
     with pytest.raises(ConfigError) as refused:
-        options |= {"root": toward_one, "journal": None}
         ReputationFedAvg(**options)
     assert refused.value.came == came
     assert "response design" in refused.value.needed
