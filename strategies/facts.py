@@ -16,6 +16,7 @@ from parity_flwr.core.measure import Figures, Rule
 from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, Verdict
 from parity_flwr.core.reputation import standing_of
+from parity_flwr.core.response_root import remember_root
 from parity_flwr.core.rows import BufferRows, DifferenceRows, Rows
 from parity_flwr.core.shares import client_alpha
 from parity_flwr.errors import ConfigError
@@ -33,13 +34,17 @@ Qualities = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """What it takes to measure a round's updates."""
+    """What it takes to measure a round's updates.
+
+    ``root`` is the model trained on the server's root data, where there are any.
+    """
 
     rule: Rule
     config: TrustConfig
     state: ReputationState
     memory: Memory
     secret: bytes
+    root: Arrays | None = None
 
 
 def gather_facts(
@@ -81,10 +86,19 @@ def _measure(
         update_rows(models, base),
         identities=names,
         trust=_trust(names, measuring),
-        memory=measuring.memory,
+        memory=_memory(base, measuring),
         secret=measuring.secret,
     )
     return dict(zip(names, figures, strict=True)), memory
+
+
+def _memory(base: Arrays, measuring: Measuring) -> Memory:
+    """Return the rule's memory before the round, with this round's root update in it."""
+    config = measuring.config.robustness
+    if config.design is not Design.RESPONSE or config.sketch_size == 0:
+        return measuring.memory
+    update = None if measuring.root is None else update_rows([measuring.root], base)
+    return remember_root(measuring.memory, update, secret=measuring.secret, config=config)
 
 
 def _applied(names: Sequence[str], state: ReputationState) -> NDArray[np.float64]:

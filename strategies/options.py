@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypedDict
 
-from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.config import Design, TrustConfig
 from parity_flwr.core.measure import Rule
 from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.core.protocols import Journal
@@ -14,6 +14,7 @@ from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.bookkeeping import Automatic
 from parity_flwr.strategies.facts import ScoreFunction
 from parity_flwr.strategies.identity import IdentitySource
+from parity_flwr.strategies.ruled import RootUpdate
 from parity_flwr.strategies.sampling import Sampling
 
 
@@ -55,6 +56,11 @@ class Options(RunOptions, total=False):
 
     score: ScoreFunction | None
     """Scores each client's model on data the server holds (extension point)."""
+
+    root: RootUpdate | None
+    """Trains on a few examples that the server trusts, as for :class:`FLTrust`; a client
+    whose updates point away from its result for long loses weight and reputation. Only with
+    the response design, the default."""
 
 
 def adapted(
@@ -107,3 +113,34 @@ def chosen_config(options: RunOptions) -> TrustConfig:
             action="leave one out, or start the config from trust_config(mode)",
         )
     return config or trust_config(Mode.ROBUST if mode is None else mode)
+
+
+def chosen_root(options: Options, config: TrustConfig) -> RootUpdate | None:
+    """Return what trains on the server's root data, None for nothing.
+
+    Raises
+    ------
+    ConfigError
+        If nothing would look at its result: another design, another rule, no memory.
+
+    Examples
+    --------
+    >>> chosen_root({}, TrustConfig()) is None
+    True
+    """
+    root, robustness = options.get("root"), config.robustness
+    if root is None:
+        return None
+    if options.get("rule") is not None:
+        came = "a rule of your own"
+    elif robustness.design is not Design.RESPONSE:
+        came = f"Design.{robustness.design.name}"
+    elif robustness.sketch_size == 0:
+        came = "sketch_size=0"
+    else:
+        return root
+    raise ConfigError(
+        "a root update needs the response design and its memory",
+        came=came,
+        action="leave root out, or use the default design, rule and sketch size",
+    )

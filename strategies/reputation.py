@@ -24,6 +24,7 @@ from parity_flwr.core.records import (
     RoundRecord,
     Verdict,
 )
+from parity_flwr.core.response_root import ROOT_IDENTITY
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper, plain_metrics
@@ -35,13 +36,14 @@ from parity_flwr.strategies.facts import (
     gather_facts,
     score_updates,
 )
-from parity_flwr.strategies.gate import Gate
+from parity_flwr.strategies.gate import Arrays, Gate
 from parity_flwr.strategies.identity import Roster
 from parity_flwr.strategies.inner import pin, refuse_central_privacy, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
-from parity_flwr.strategies.options import Options, chosen_config
+from parity_flwr.strategies.options import Options, chosen_config, chosen_root
+from parity_flwr.strategies.root import trained_on_root
 from parity_flwr.strategies.sampling import (
     Sampling,
     choose_trainers,
@@ -77,7 +79,7 @@ class Reputation(Evaluating):
         become the ``sampling`` unless that is given.
     **options : Options
         ``mode`` or ``config``, ``seed``, ``sampling``, ``journal``, ``identity``, ``rule``,
-        ``score`` and ``carried``, as :class:`Options` explains them.
+        ``score``, ``root`` and ``carried``, as :class:`Options` explains them.
 
     Examples
     --------
@@ -93,7 +95,9 @@ class Reputation(Evaluating):
         self.seed = options.get("seed")
         self.rule = options.get("rule") or rule_for(self.config.robustness)
         self.score = options.get("score")
+        self.root = chosen_root(options, self.config)
         self._exchange: Exchange | None = None
+        self._root_model: Arrays | None = None
         super().__init__(
             Bookkeeper(self.config, seed=self.seed, carried=options.get("carried")),
             inner=pin(inner),
@@ -174,7 +178,7 @@ class Reputation(Evaluating):
             inner=save_state(self._inner),
             memory=memory,
             grid=exchange.grid,
-            updates={a.asked.identity: a.passed.arrays for a in answers if a.passed},
+            updates=self._updates(answers),
             base=exchange.base,
         )
         log_round(record)
@@ -185,12 +189,20 @@ class Reputation(Evaluating):
     ) -> tuple[tuple[ReplyFacts, ...], dict[str, NDArray[np.float64]]]:
         """Return what was seen of each selected client, and the rule's memory after it."""
         accepted = [each for each in answers if each.verdict is Verdict.ACCEPTED]
+        self._root_model = None
+        if self.root is not None and accepted:
+            self._root_model = trained_on_root(self.root, exchange.round, exchange.base)
         return gather_facts(
             answers,
             base=exchange.base,
             qualities=self._qualities(exchange, accepted),
             measuring=self._measuring(),
         )
+
+    def _updates(self, answers: Sequence[Answer]) -> dict[str, Arrays]:
+        """Return the models that came back, the server's own among them."""
+        found = {a.asked.identity: a.passed.arrays for a in answers if a.passed}
+        return found if self._root_model is None else {**found, ROOT_IDENTITY: self._root_model}
 
     def _qualities(self, exchange: Exchange, accepted: Sequence[Answer]) -> Qualities:
         """Return what others say of each update (P-4 output quality), by identity."""
@@ -226,4 +238,5 @@ class Reputation(Evaluating):
             state=self.state,
             memory=self.book.memory,
             secret=self.book.secret,
+            root=self._root_model,
         )

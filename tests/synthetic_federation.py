@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.measure import Figures
+from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import standing_of
+from parity_flwr.core.response_root import remember_root
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import decide, excluded_identities
 from parity_flwr.core.rows import MatrixRows
@@ -23,6 +25,7 @@ Attack = Callable[[Array, Array, np.random.Generator], Array]
 
 CONFIG = TrustConfig()
 _STEP, _DIFFERENCE, _NOISE = 0.3, 0.3, 0.05
+_SECRET = bytes(range(32))
 
 
 @dataclass(frozen=True)
@@ -67,23 +70,34 @@ def run(
     n: int = 10,
     rounds: int = 15,
     config: TrustConfig = CONFIG,
+    root: bool = False,
 ) -> Outcome:
-    """Train for some rounds; clients c0 ... are the attackers."""
-    rng = np.random.default_rng(seed)
+    """Train for some rounds; clients c0 ... are the attackers, and the server may train too."""
+    rng, server = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     optimum = 2 * rng.normal(size=600)
     own = optimum + _DIFFERENCE * rng.normal(size=(n, 600))
     names, rule = [f"c{k}" for k in range(n)], rule_for(config.robustness)
-    model, state, memory = np.zeros(600), ReputationState(), dict[str, Array]()
+    trusted = optimum + _DIFFERENCE * server.normal(size=600)
+    model, state = np.zeros(600), ReputationState()
+    memory: Memory = {}
     for number in range(1, rounds + 1):
         updates = _STEP * (own - model) + _NOISE * rng.normal(size=own.shape)
         if attack:
             updates[:attackers] = attack(updates[:attackers], updates[attackers:], rng)
+        if root:
+            trained = _STEP * (trusted - model) + _NOISE * server.normal(size=600)
+            memory = remember_root(
+                memory,
+                MatrixRows(trained[None].astype(np.float32)),
+                secret=_SECRET,
+                config=config.robustness,
+            )
         figures, memory = rule.measure(
             MatrixRows(updates.astype(np.float32)),
             identities=names,
             trust=_trust(state, names, config),
             memory=memory,
-            secret=bytes(range(32)),
+            secret=_SECRET,
             applied=_applied(state, names, config),
         )
         replies = tuple(_facts(*pair) for pair in zip(names, figures, strict=True))

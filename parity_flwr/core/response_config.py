@@ -48,6 +48,7 @@ class ResponseConfig:
     opponents: Zone = (0.3, 0.35)  # share of the sound that opposition may accuse at once
     spared_soundness: float = 0.85  # what more than that many opponents keep
     spared_penalty: float = 0.6
+    rooted: Zone = (-0.2, -0.1)  # cosine with the server's own updates, where there are any
     reach: float = 2.0  # farther than so many medians from the centre is pulled to it
 
     def __post_init__(self) -> None:

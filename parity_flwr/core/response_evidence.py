@@ -56,6 +56,9 @@ SERVICE = "service"
 SERVED = "served"
 """Figure: the median cosine of a client's updates with the others' steps, at least 0."""
 
+ROOT = "root"
+"""Figure: cosine of a client's mean update with that of the server's root data."""
+
 DISTANCE = "distance"
 """Figure: distance of the update to the round's geometric median."""
 
@@ -141,6 +144,7 @@ def _single_factors(
         * rising(_figure(replies, COMMON, 1.0), rules.common)
         * (1 - rising(loudness, rules.loud))
         * (1 - rising(_figure(replies, RESPONSE, -1.0), rules.response))
+        * rising(_figure(replies, ROOT, 1.0), rules.rooted)
         * working,
         np.float64,
     )

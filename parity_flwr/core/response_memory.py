@@ -5,13 +5,14 @@ to the model's steps, how many of them, its share, mean loudness, the same at th
 three sums over what the model's steps did for it), then three sketches (the last update's,
 their decayed mean S, the direction memory T), then for every slot the mean cosine of noise
 with that slot's client, then how often the two met. The entry under the empty name holds
-the authority of the common direction, the number of slots and the sketch's size.
+the authority of the common direction, the number of slots and the sketch's size; with root
+data also how many root updates were seen, and the decayed mean of their sketches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ Memory = Mapping[str, Values]
 
 _COMMON = ""  # no identity is empty
 _NUMBERS = 11
+_PLAIN = 3  # common numbers without root data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,8 @@ class Past:
     pairs: Values  # (n, n), mean cosine of innovations
     met: Values  # (n, n), how many made it
     authority: float
+    root: Values = field(default_factory=lambda: np.zeros(0))  # (size,), (0,) without one
+    rooted: int = 0  # root updates in it
 
 
 def recall(memory: Memory, identities: Sequence[str], *, size: int) -> Past:
@@ -54,6 +58,7 @@ def recall(memory: Memory, identities: Sequence[str], *, size: int) -> Past:
     ([0, 1], [1.0, 1.0], (2, 2))
     """
     known, (authority, used) = _known(memory, size)
+    rooted, root = recall_root(memory, size=size)
     entries = [known.get(name) for name in identities]
     fresh = iter(range(used, used + len(entries)))
     slots = [next(fresh) if each is None else int(each[0]) for each in entries]
@@ -78,6 +83,8 @@ def recall(memory: Memory, identities: Sequence[str], *, size: int) -> Past:
         pairs=pairs,
         met=met,
         authority=authority,
+        root=root,
+        rooted=rooted,
     )
 
 
@@ -86,7 +93,10 @@ def keep(memory: Memory, identities: Sequence[str], past: Past) -> dict[str, Val
     size = past.means.shape[1]
     known, (_, used) = _known(memory, size)
     slots = max(used, int(past.slots.max()) + 1)
-    result = {**known, _COMMON: np.array([past.authority, slots, size], np.float64)}
+    result = {
+        **known,
+        _COMMON: _common(past.authority, slots, past.root, past.rooted, size=size),
+    }
     numbers = np.column_stack(
         [
             past.slots,
@@ -114,9 +124,35 @@ def keep(memory: Memory, identities: Sequence[str], past: Past) -> dict[str, Val
 def _known(memory: Memory, size: int) -> tuple[Memory, tuple[float, int]]:
     """Return the entries of this size, the authority and the number of slots."""
     common = memory.get(_COMMON)
-    if common is None or common.size != 3 or common[2] != size:
+    if common is None or common.size not in (_PLAIN, _PLAIN + 1 + size) or common[2] != size:
         return {}, (0.0, 0)
     return memory, (float(common[0]), int(common[1]))
+
+
+def recall_root(memory: Memory, *, size: int) -> tuple[int, Values]:
+    """Return how many root updates the memory holds, and their mean sketch.
+
+    Examples
+    --------
+    >>> recall_root({}, size=2)
+    (0, array([], dtype=float64))
+    """
+    known, _ = _known(memory, size)
+    if _COMMON not in known or known[_COMMON].size == _PLAIN:
+        return 0, np.zeros(0)
+    common = known[_COMMON]
+    return int(common[_PLAIN]), common[_PLAIN + 1 :]
+
+
+def keep_root(memory: Memory, rooted: int, root: Values, *, size: int) -> dict[str, Values]:
+    """Return the memory with this mean of so many root updates; with none, without one."""
+    known, (authority, used) = _known(memory, size)
+    return {**known, _COMMON: _common(authority, used, root, rooted, size=size)}
+
+
+def _common(authority: float, slots: int, root: Values, rooted: int, *, size: int) -> Values:
+    plain = np.array([authority, slots, size], np.float64)
+    return np.concatenate([plain, [rooted], root]) if rooted else plain
 
 
 def _pairs(

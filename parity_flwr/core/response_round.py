@@ -19,6 +19,7 @@ from parity_flwr.core.response_evidence import (
     OWN,
     OWN_DIRECTION,
     RESPONSE,
+    ROOT,
     SERVED,
     SERVICE,
     SHARE,
@@ -33,6 +34,7 @@ from parity_flwr.core.response_figures import (
     without_self,
 )
 from parity_flwr.core.response_memory import Past
+from parity_flwr.core.response_root import root_cosines
 from parity_flwr.core.sketch import shorten
 
 Values = NDArray[np.float64]
@@ -143,6 +145,7 @@ def figures(
         (RESPONSE, latest.response, latest.answers >= rules.response_rounds),
         (LOUDNESS, latest.loudness, everybody),
         (GROWTH, _growth(latest), latest.counts > rules.service_rounds),
+        (ROOT, *root_cosines(latest, config)),
         *_service_figures(now, latest, config),
     ]
     return [

@@ -9,7 +9,13 @@ from typing import Final
 from parity_flwr.app.compare import single_shot as rules
 from parity_flwr.app.compare.averaging import fedavg, oracle, robust_downweighting
 from parity_flwr.app.compare.contender import Recipe
-from parity_flwr.app.compare.reputation import inclusive, neighbour, paper, reputation
+from parity_flwr.app.compare.reputation import (
+    inclusive,
+    neighbour,
+    paper,
+    reputation,
+    reputation_root,
+)
 from parity_flwr.app.compare.secagg_groups import secagg_groups
 
 ORACLE: Final = "oracle"
@@ -17,7 +23,8 @@ DEFAULT: Final = "reputation"
 SECAGG_GROUPS: Final = "secagg_groups"
 INCLUSIVE: Final = "inclusive"
 NEIGHBOUR: Final = "neighbour"
-ON_REQUEST: Final = frozenset({SECAGG_GROUPS, NEIGHBOUR})
+REPUTATION_ROOT: Final = "reputation_root"
+ON_REQUEST: Final = frozenset({SECAGG_GROUPS, NEIGHBOUR, REPUTATION_ROOT})
 """Compared where they are named, in no preset."""
 
 CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
@@ -38,6 +45,7 @@ CONTENDERS: Final[Mapping[str, Recipe]] = MappingProxyType(
         "nnm_trimmed_mean": rules.nnm_trimmed_mean,
         "fltrust": rules.fltrust,
         SECAGG_GROUPS: secagg_groups,
+        REPUTATION_ROOT: reputation_root,
     }
 )
-"""Name -> recipe; "fltrust" alone is given the root examples."""
+"""Name -> recipe; "fltrust" and "reputation_root" alone are given the root examples."""

@@ -19,6 +19,7 @@ from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.core.recollection import Memory
 from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
 from parity_flwr.core.reputation import is_excluded, standing_of
+from parity_flwr.core.response_root import remember_root
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import decide
 from parity_flwr.core.rows import MatrixRows
@@ -44,6 +45,11 @@ def inclusive(setting: Setting) -> Contender:
 def paper(setting: Setting) -> Contender:
     """Return the paper's equations as printed, without any repair of ours."""
     return Reputable(setting, trust_config(Mode.PAPER))
+
+
+def reputation_root(setting: Setting) -> Contender:
+    """Return the default strategy with the update of the server's root examples."""
+    return Rooted(setting, trust_config(Mode.ROBUST))
 
 
 class Reputable:
@@ -123,6 +129,20 @@ class Reputable:
             excluded=np.array([is_excluded(each, config) for each in standings]),
             shares=weights,
         )
+
+
+class Rooted(Reputable):
+    """Reputation that is given the update of the server's root examples."""
+
+    def __call__(self, submissions: Submissions, /) -> Judgement:
+        """Remember the root update, then do as without."""
+        self._memory = remember_root(
+            self._memory,
+            MatrixRows(submissions.root_update()[None]),
+            secret=self._secret,
+            config=self.config.robustness,
+        )
+        return super().__call__(submissions)
 
 
 def _passes(submissions: Submissions, config: GateConfig) -> NDArray[np.bool_]:

@@ -25,6 +25,7 @@ from parity_flwr.core.records import (
     RunHeader,
     Verdict,
 )
+from parity_flwr.core.response_root import ROOT_IDENTITY
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.errors import CheckpointError, ParityError
 from parity_flwr.strategies.facts import Measuring, gather_facts
@@ -131,7 +132,7 @@ class UpdatesCheck:
             for reply, model in zip(accepted, models, strict=True)
         ]
         again, self._memory = gather_facts(
-            answers, base=base, qualities={}, measuring=self._measuring()
+            answers, base=base, qualities={}, measuring=self._measuring(record.round)
         )
         for reply, measured in zip(accepted, again, strict=True):
             for name, old, new in _figures(reply, measured):
@@ -141,13 +142,15 @@ class UpdatesCheck:
                     f"the update gives {new!r}",
                 )
 
-    def _measuring(self) -> Measuring:
+    def _measuring(self, round_number: int) -> Measuring:
+        rooted = self._store.path(round_number, ROOT_IDENTITY).exists()
         return Measuring(
             rule=rule_for(self._config.robustness),
             config=self._config,
             state=self._state,
             memory=self._memory,
             secret=self._seed,
+            root=self._store.read(round_number, ROOT_IDENTITY) if rooted else None,
         )
 
     def _compare_model(
