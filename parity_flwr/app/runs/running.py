@@ -82,13 +82,13 @@ def time_limit(seconds: float | None, *, run_id: str) -> Iterator[None]:
         return
     over = threading.Event()
 
-    def interrupt() -> None:
+    def interrupt(signum: int, frame: object) -> None:
         over.set()
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        raise KeyboardInterrupt
 
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
+    # Not SIGINT: a shell's background job ignores it, and so would the limit.
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     except KeyboardInterrupt:
@@ -100,7 +100,8 @@ def time_limit(seconds: float | None, *, run_id: str) -> Iterator[None]:
             action=f"continue it with --resume {run_id}, or allow more time",
         ) from None
     finally:
-        timer.cancel()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _folder(request: RunRequest, home: Path) -> RunFolder:
