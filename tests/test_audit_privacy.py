@@ -81,6 +81,16 @@ def test_the_noise_multiplier_is_what_the_scores_show(mechanism: Audited) -> Non
     assert found["membership"]["auc"] == pytest.approx(0.7434, abs=0.05)
 
 
+@pytest.mark.parametrize("mechanism", Audited)
+@pytest.mark.parametrize("clip", [1e-12, 1e9])
+def test_the_clip_is_a_unit_only(mechanism: Audited, clip: float) -> None:
+    found = audit_privacy(
+        settings(mechanism, promise=Promise(epsilon=1.0, delta=1e-5, clip=clip))
+    )
+    assert found["holds"]
+    assert found["conclusive"]
+
+
 def test_too_little_noise_is_a_finding(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +144,7 @@ def test_a_seed_repeats_everything_and_none_does_not() -> None:
         ("--delta", "1"),
         ("--delta", "0.001"),  # 1 / canaries
         ("--clip", "-1"),
+        ("--clip", "1e10"),
         ("--canaries", "49"),
         ("--canaries", "2001"),
         ("--trials", "0"),

@@ -17,6 +17,7 @@ from parity_flwr.errors import ConfigError
 
 LEAST_CANARIES, MOST_CANARIES = 50, 2000
 MOST_TRIALS = 20
+MOST_CLIP = 1e9  # canaries are ten times longer, and the gate refuses numbers above 1e12
 CONFIDENCE = 0.95
 Seeds = Callable[[str], bytes | None]
 """Gives each noise stream its seed by name; None lets the mechanism draw a secret one."""
@@ -77,6 +78,7 @@ class AuditSettings:
     def __post_init__(self) -> None:
         _between("canaries", self.canaries, LEAST_CANARIES, MOST_CANARIES)
         _between("trials", self.trials, 1, MOST_TRIALS)
+        positive("clip", self.promise.clip, most=MOST_CLIP)
         checked_delta(self.promise.delta, units=self.canaries)
         if self.seed is not None and self.seed < 0:
             raise ConfigError(
