@@ -39,6 +39,7 @@ def parity_process(*arguments: str, pipe: str = "") -> subprocess.CompletedProce
 class TestHelp:
     def test_the_commands_are_these(self) -> None:
         assert COMMANDS == [
+            "audit-privacy",
             "ban",
             "bench",
             "compare",

@@ -16,6 +16,7 @@ import click
 
 from parity_flwr import __version__
 from parity_flwr.app.environment import Environment
+from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.compare import compare
@@ -56,7 +57,20 @@ def parity(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-_COMMANDS = (demo, run, compare, report, runs, reputation, verify, ban, unban, doctor, bench)
+_COMMANDS = (
+    demo,
+    run,
+    compare,
+    report,
+    runs,
+    reputation,
+    verify,
+    ban,
+    unban,
+    doctor,
+    bench,
+    audit_privacy,
+)
 for _command in _COMMANDS:
     parity.add_command(_command)
 

@@ -1,0 +1,1 @@
+"""An audit of the shipped mechanisms from outside: canaries, membership, inversion."""
