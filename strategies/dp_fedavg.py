@@ -13,9 +13,9 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result, Strategy
 
 from parity_flwr.core.config import TrustConfig
-from parity_flwr.core.distances import norms
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.privacy.central import CentralPrivacy, release
+from parity_flwr.core.privacy.clipping import row_norms
 from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check_combination
 from parity_flwr.core.privacy.ledger import Ledger
 from parity_flwr.core.privacy.rounds import PRIVACY, decide_private
@@ -244,7 +244,7 @@ class DPFedAvg(Evaluating):
         remembered = self.book.memory.get(_CLIP)
         released = release(
             rows,
-            norms=norms(rows) if models else np.empty(0),
+            norms=row_norms(rows) if models else np.empty(0),
             clip=self.privacy.clip if remembered is None else float(remembered[0]),
             privacy=self.privacy,
             multiplier=self.multiplier,

@@ -44,7 +44,8 @@ def quiet() -> Iterator[None]:
 
 
 def least_squares(**options: Any) -> LeastSquares:
-    return LeastSquares(10, **{"journal": None, "seed": 1, "sampling": TRAINING, **options})
+    given: dict[str, Any] = {"journal": None, "seed": 1, "sampling": TRAINING, **options}
+    return LeastSquares(10, **given)
 
 
 @pytest.mark.parametrize("ridge", [0.0, 3.0])
