@@ -59,7 +59,7 @@ def judged(folder: Path, engine: Engine, superlink: str | None = None) -> Decide
 def test_three_engines_decide_alike(tmp_path: Path) -> None:
     inprocess = judged(tmp_path, Engine.INPROCESS)
     assert set(inprocess.verdicts) == {(r, p) for r in (1, 2) for p in range(NUM_CLIENTS)}
-    assert inprocess.figures[2, 1, "weight"] == 0.0  # the liar
+    assert inprocess.figures[2, 1, "weight"] < 0.05  # the liar; an equal share is 0.2
     simulated = judged(tmp_path, Engine.SIMULATION)
     with federation(tmp_path / "federation", clients=NUM_CLIENTS) as address:
         deployed = judged(tmp_path, Engine.DEPLOYMENT, superlink=address)
