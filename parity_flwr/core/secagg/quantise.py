@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.secagg.stream import keystream
+from parity_flwr.core.keystream import keystream
 from parity_flwr.errors import ConfigError
 
 Words = NDArray[np.uint32]
