@@ -99,8 +99,7 @@ def measure_dp(
             table.setdefault(name, []).append(round(accuracy, 4))
     figures: dict[str, Any] = {name: float(np.mean(each)) for name, each in table.items()}
     setting = {"clients": clients, "rounds": rounds, "delta": DELTA, "seeds": list(seeds)}
-    examples = len(scene.data.y_train)
-    return {**figures, "dp.runs": {**setting, "examples": examples, "accuracy": table}}
+    return {**figures, "dp.runs": {**setting, "examples": len(images[1]), "accuracy": table}}
 
 
 def _scene(images: Images, *, clients: int, rounds: int, seed: int) -> Scene:
