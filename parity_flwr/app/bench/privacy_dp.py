@@ -48,7 +48,7 @@ _CLIENTS, _ROUNDS = 100, 10
 _CLIP = 0.5  # of a client's update
 _GRADIENT = 1.0  # of an example's gradient
 _OWN = LocalTraining(epochs=2, batch_size=20, learning_rate=0.3)
-_STEP = LocalTraining(steps=1, batch_size=10**6, learning_rate=2.0)  # one step on everything
+_STEP = LocalTraining(steps=5, batch_size=10**6, learning_rate=2.0)  # each on everything
 
 
 @dataclass(frozen=True, kw_only=True)
