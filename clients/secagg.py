@@ -29,12 +29,12 @@ from parity_flwr.clients.messages import (
 from parity_flwr.clients.peers import Past, resolve_trust
 from parity_flwr.clients.signing import SignerSource, resolve_signer
 from parity_flwr.core.secagg import client
+from parity_flwr.core.secagg.delivery import unpack_delivery
 from parity_flwr.core.secagg.messages import (
     pack_ids,
     unpack_advertisements,
     unpack_confirmations,
-    unpack_delivery,
-    unpack_ids,
+    unpack_subset,
 )
 from parity_flwr.core.secagg.policy import SecAggPolicy
 from parity_flwr.core.secagg.quantise import Quantised
@@ -180,7 +180,6 @@ class SecAggMod:
             unpack_advertisements(record.get("keys"), most=state.session.addends),
             signer=resolve_signer(self._signer, context),
             trust=resolve_trust(self._peers, context, past),
-            draw=secrets.token_bytes,
             policy=self._policy,
         )
         past.remember(known).store(context)
@@ -196,7 +195,7 @@ class SecAggMod:
         state: ClientState,
         record: ConfigRecord,
     ) -> Message:
-        delivery = unpack_delivery(record)
+        delivery = unpack_delivery(record, state.participants, state.participant)
         plain = _without_record(message)
         base = arrays_of(plain)
         require_announced(state.session, plain, base)
@@ -230,7 +229,7 @@ class SecAggMod:
     ) -> Message:
         state, signature = client.confirm(
             state,
-            unpack_ids(record.get("survivors")),
+            unpack_subset(state.participants.ids, record.get("survivors")),
             signer=resolve_signer(self._signer, context),
             policy=self._policy,
         )
@@ -240,7 +239,7 @@ class SecAggMod:
     def _unmask(
         self, message: Message, context: Context, state: ClientState, record: ConfigRecord
     ) -> Message:
-        release = client.unmask(state, unpack_confirmations(record))
+        release = client.unmask(state, unpack_confirmations(record, state.survivors))
         Past.of(context).unmasked(state.session).store(context)
         return _reply(message, release.to_record())
 

@@ -14,7 +14,7 @@ from parity_flwr.core.wire import SECAGG_RECORD
 from parity_flwr.strategies.secure_sum import Records, SecureSum
 
 _MOST_VALUES = 16
-_MOST_BYTES = 64 << 20  # of one record; a client's shares for 100 000 others are smaller
+_MOST_BYTES = 8 << 20  # of one record: what 65 536 participants reveal of each other is half
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from parity_flwr.core.rules import AggregationRule, GeometricMedian
 from parity_flwr.core.secagg.regrouping import (
     GroupConfig,
     draw_groups,
+    group_seed,
     group_weights,
     observe,
     trust_of,
 )
-from parity_flwr.core.secagg.stream import derive_key
 from parity_flwr.core.secagg.update import MeanUpdate
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
@@ -78,7 +78,7 @@ class SubgroupSecureAggregation(SecureAggregation):
 
     def _groups(self, round: int, chosen: Sequence[str]) -> list[list[str]]:
         """Divide the chosen clients."""
-        seed = derive_key(self.book.secret, b"groups", round.to_bytes(8, "big"))
+        seed = group_seed(self.book.secret, round)
         return draw_groups(chosen, memory=self.book.memory, config=self.groups, seed=seed)
 
     def _judge(self, current: SecureRound) -> Judged:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity_flwr.core.secagg import server
+from parity_flwr.core.secagg.delivery import pack_delivery
 from parity_flwr.core.secagg.messages import (
     Advertisement,
     Deal,
@@ -14,7 +15,8 @@ from parity_flwr.core.secagg.messages import (
     Release,
     confirmation_payload,
     pack_advertisements,
-    pack_ids,
+    pack_confirmations,
+    pack_subset,
     unpack_ids,
 )
 from parity_flwr.core.secagg.opening import Opened, open_sum
@@ -103,10 +105,13 @@ class SecureSum:
         self.answered = set(replies)
         deals: dict[int, Deal] = {}
         for node in self.participants.ids:
-            count = len(self.participants.neighbours(node))
             if node in replies:
+                sealed_to = len(self.participants.sealed_to(node))
+                holders = len(self.participants.holders(node))
                 try:
-                    deals[node] = Deal.from_record(replies[node], neighbours=count)
+                    deals[node] = Deal.from_record(
+                        replies[node], sealed_to=sealed_to, holders=holders
+                    )
                 except ConfigError as error:
                     self.reasons[node] = str(error)
         outcome = server.collect_deals(self.participants, deals)
@@ -121,12 +126,8 @@ class SecureSum:
             return {}
         asked = {}
         for node in self.dealt.deals:
-            delivery = self.dealt.delivery(node)
-            asked[node] = {
-                SECAGG_STAGE: MASK,
-                "from": pack_ids(delivery),
-                "sealed": b"".join(delivery.values()),
-            }
+            packed = pack_delivery(self.dealt.participants, node, self.dealt.delivery(node))
+            asked[node] = {SECAGG_STAGE: MASK, **packed}
         return asked
 
     def take_masked(self, inputs: Mapping[int, MaskedInput]) -> None:
@@ -143,9 +144,9 @@ class SecureSum:
 
     def ask_confirmations(self) -> dict[int, dict[str, Any]]:
         """Say whose vectors are in the sum."""
-        if self.lost or self.summed is None:
+        if self.lost or self.summed is None or self.participants is None:
             return {}
-        survivors = pack_ids(self.summed.survivors)
+        survivors = pack_subset(self.participants.ids, self.summed.survivors)
         asked = {SECAGG_STAGE: CONFIRM, "survivors": survivors}
         return {node: dict(asked) for node in self.summed.survivors}
 
@@ -169,13 +170,10 @@ class SecureSum:
 
     def ask_releases(self) -> dict[int, dict[str, Any]]:
         """Show everybody that a quorum saw the same survivors, and ask for the shares."""
-        if self.lost or self.summed is None:
+        if self.lost or self.summed is None or self.participants is None:
             return {}
-        asked = {
-            SECAGG_STAGE: UNMASK,
-            "signers": pack_ids(self._signed),
-            "signatures": b"".join(self._signed.values()),
-        }
+        quorum = dict(list(self._signed.items())[: self.participants.quorum])
+        asked = {SECAGG_STAGE: UNMASK, **pack_confirmations(self.summed.survivors, quorum)}
         return {node: dict(asked) for node in self._signed}
 
     def take_releases(self, replies: Records) -> None:
@@ -186,8 +184,11 @@ class SecureSum:
         releases: dict[int, Release] = {}
         for node in self.summed.survivors:
             if node in replies:
+                seed_of, key_of = self.summed.reveals(node)
                 try:
-                    releases[node] = Release.from_record(replies[node])
+                    releases[node] = Release.from_record(
+                        replies[node], seed_of=seed_of, key_of=key_of
+                    )
                 except ConfigError as error:
                     self.reasons[node] = str(error)
         outcome = open_sum(self.summed, releases)

@@ -78,7 +78,6 @@ class Sum:
             tuple(advertisements),
             signer=signer(each),
             trust=trust or FirstUse(),
-            draw=secrets.token_bytes,
             policy=policy,
         )
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parity_flwr.core.key_agreement import derive_key
 from parity_flwr.core.privacy.bernoulli import _exp_bounds, exponential_coins
 from parity_flwr.core.privacy.discrete import discrete_gaussian, discrete_laplace
 from parity_flwr.core.privacy.mechanisms import exponential_choice
@@ -38,9 +39,7 @@ def chi_square(samples: np.ndarray, log_weight: dict[int, float]) -> float:
 
 
 def test_the_stream_is_chacha20_under_a_derived_key() -> None:
-    import hashlib
-
-    key = hashlib.sha256(b"parity-flwr noise stream v1\0" + b"a\0" + bytes(32)).digest()
+    key = derive_key(bytes(32), b"parity-flwr/noise/v1", b"a")
     raw = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(48))
     expected = np.frombuffer(raw, np.uint64).tolist()
     one = RandomStream(bytes(32), label="a")

@@ -109,18 +109,17 @@ def test_two_replies_count_as_none() -> None:
 
 def spoiled(made: Sum, dealer: int, holders: Sequence[int], dealt: server.Dealt) -> None:
     """Let a dealer have sealed garbage for some holders, who then mask."""
-    sealed = dict(
-        zip(dealt.participants.neighbours(dealer), made.deals[dealer].sealed, strict=True)
-    )
+    to = dealt.participants.sealed_to(dealer)
+    sealed = dict(zip(to, made.deals[dealer].sealed, strict=True))
     sealed |= {each: bytes(len(sealed[each])) for each in holders}
     made.deals[dealer] = replace(made.deals[dealer], sealed=tuple(sealed.values()))
 
 
-@pytest.mark.parametrize("victims", [1, 4, 8, 9])
+@pytest.mark.parametrize("victims", [1, 2, 4])
 def test_dealer_of_garbage_is_left_out(victims: int) -> None:
     """To however many it deals garbage: its vector is dropped and the others' sum is exact."""
     made, dealt = until_masked(absent={"mask": range(100, 110)})
-    spoiled(made, 103, [each for each in range(100, 110) if each != 103][:victims], dealt)
+    spoiled(made, 103, dealt.participants.sealed_to(103)[:victims], dealt)
     dealt = replace(dealt, deals=made.deals)
     for each in range(100, 110):
         made.mask(each, dealt.delivery(each))
@@ -136,7 +135,8 @@ def test_dealer_of_garbage_is_left_out(victims: int) -> None:
 def test_dealer_of_garbage_and_a_drop_out_at_the_end() -> None:
     """Its key has too few shares left; the pairwise keys of the survivors do instead."""
     made, dealt = until_masked(absent={"mask": range(100, 110)})
-    spoiled(made, 103, [100, 101, 102, 104, 105], dealt)
+    assert dealt.participants.sealed_to(103) == (109, 100, 101, 102)
+    spoiled(made, 103, [109, 100, 101, 102], dealt)
     dealt = replace(dealt, deals=made.deals)
     for each in range(100, 110):
         made.mask(each, dealt.delivery(each))

@@ -17,8 +17,8 @@ import pytest
 from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen
 from numpy.typing import NDArray
 
+from parity_flwr.core.keystream import add_stream, keystream
 from parity_flwr.core.secagg.own_secrets import Secrets, self_mask_key
-from parity_flwr.core.secagg.stream import add_stream, keystream
 
 Words = NDArray[np.uint32]
 Construction = Callable[[bytes, int], Words]

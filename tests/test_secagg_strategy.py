@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from parity_flwr.core.records import RoundStatus, Verdict
-from parity_flwr.strategies import SecureAggregation
+from parity_flwr.core.secagg.graph import needed_degree
+from parity_flwr.strategies import SecureAggregation, SecureSetup
 from secagg_runs import drops, plain_round, run
 from trust_runs import MODEL, ListJournal, numbers
 
@@ -43,6 +44,31 @@ def test_three_of_ten_drop_out(stage: str) -> None:
     assert {facts[f"client-{k}"].verdict for k in range(10) if k not in gone} == {
         Verdict.ACCEPTED
     }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_three_of_ten_drop_out_of_a_sparse_graph(stage: str) -> None:
+    """Clients mask with some of the others only, and insist on enough of them."""
+    clients, journal = 20, ListJournal()
+    setup = SecureSetup(degree=needed_degree(clients))
+    assert setup.degree < clients - 2
+    gone = {k: drops(stage) for k in (0, 3, 7, 8, 12, 19)}
+    strategy = SecureAggregation(journal=journal, seed=1, setup=setup)
+    result, grid = run(strategy, clients=clients, bends=gone)
+    assert grid.errors == []
+    members = range(clients) if stage in INTO_THE_SUM else set(range(clients)) - set(gone)
+    expected = plain_round(MODEL, members, addends=clients)
+    found = numbers(result.arrays)
+    assert all(np.array_equal(found[name], expected[name]) for name in MODEL)
+
+
+def test_too_sparse_a_graph_leaves_the_model_with_a_reason() -> None:
+    journal = ListJournal()
+    strategy = SecureAggregation(journal=journal, seed=1, setup=SecureSetup(degree=4))
+    result, grid = run(strategy, clients=20)
+    assert {stage for stage, _ in grid.refusals()} == {"share"}
+    assert all(np.array_equal(numbers(result.arrays)[name], MODEL[name]) for name in MODEL)
+    assert journal.rounds[0].decision.status is RoundStatus.REJECTED
 
 
 @pytest.mark.parametrize("stage", STAGES)

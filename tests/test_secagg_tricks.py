@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from parity_flwr.core.keystream import add_stream
 from parity_flwr.core.secagg import client
+from parity_flwr.core.secagg.graph import needed_degree, ring_order
 from parity_flwr.core.secagg.messages import Advertisement
 from parity_flwr.core.secagg.own_secrets import Secrets, self_mask_key
 from parity_flwr.core.secagg.policy import SecAggPolicy
-from parity_flwr.core.secagg.stream import add_stream
+from parity_flwr.core.secagg.state import Stage
 from parity_flwr.core.secagg.trust import FirstUse, GivenKeys
 from parity_flwr.errors import ConfigError
 from secagg_sessions import Sum, releases, session, signer, summed, until_masked
@@ -183,8 +185,41 @@ def test_withheld_shares_leave_nobody_to_hide_among() -> None:
     with pytest.raises(ConfigError, match="usable shares of 6 peers; got 5"):
         made.mask(100, few)
     spoiled = {each: bytes(len(sealed)) for each, sealed in delivery.items()}
-    with pytest.raises(ConfigError, match="usable shares of 6 peers; got 0"):
-        made.mask(100, spoiled)
+    with pytest.raises(ConfigError, match="usable shares of 6 peers; got 5"):
+        made.mask(100, spoiled)  # five it derives itself
+
+
+def test_masks_that_the_server_withheld_are_missed() -> None:
+    """Without them survivors fall into groups that share no mask: sums of few."""
+    made, dealt = until_masked(absent={"mask": [100, 101]})
+    for own, other in ((100, 101), (101, 100)):
+        delivery = {k: s for k, s in dealt.delivery(own).items() if k != other}
+        made.mask(own, delivery)
+    everybody = tuple(sorted(made.inputs))
+    for each in (100, 101):
+        with pytest.raises(ConfigError, match="a mask with every surviving neighbour"):
+            made.confirm(each, everybody)
+    made.confirm(102, everybody)
+
+
+def test_drop_outs_that_cut_a_sparse_graph_are_refused() -> None:
+    """The server calls dropped who stands in two runs of the ring: two parts are left."""
+    made = Sum(session(200, degree=needed_degree(200)))
+    everybody = made.advertise(range(100, 300))
+    order = ring_order(200, everybody.transcript)
+    cut = {everybody.ids[rank] for rank in (*order[:33], *order[100:133])}  # 66 of 88
+    story = tuple(each for each in everybody.ids if each not in cut)
+    assert len(story) == 134 == everybody.quorum
+    far = everybody.ids[order[166]]
+    made.states[far] = replace(
+        made.states[far],
+        stage=Stage.MASKED,
+        advertisements=everybody.advertisements,
+        held=dict.fromkeys(everybody.holders(far), (0, 0)),
+    )
+    with pytest.raises(ConfigError, match="45 survivors in any cut; got 22"):
+        made.confirm(far, story)
+    made.confirm(far, everybody.ids)
 
 
 def test_no_stage_is_answered_twice() -> None:

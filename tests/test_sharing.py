@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from parity_flwr.core.sharing import (
     MERSENNE_31,
-    MERSENNE_521,
+    PRIME_256,
     additive_shares,
     additive_sum,
     combine,
     combine_vector,
+    extension_weights,
     interpolation_weights,
     share_bytes,
     share_from_bytes,
@@ -30,7 +31,7 @@ from parity_flwr.core.sharing import (
 from parity_flwr.core.sharing.field import draw_below
 from parity_flwr.errors import ConfigError, RunError
 
-secret_values = st.integers(0, MERSENNE_521 - 1)
+secret_values = st.integers(0, PRIME_256 - 1)
 
 
 def draws(seed: int) -> Callable[[int], bytes]:
@@ -103,17 +104,36 @@ def test_shares_add_up_to_shares_of_the_sum(one: int, two: int, seed: int) -> No
     draw, points = draws(seed), range(1, 6)
     first = split(one, threshold=3, points=points, draw=draw)
     second = split(two, threshold=3, points=points, draw=draw)
-    both = {x: (first[x] + second[x]) % MERSENNE_521 for x in points}
-    assert combine(both, threshold=3) == (one + two) % MERSENNE_521
+    both = {x: (first[x] + second[x]) % PRIME_256 for x in points}
+    assert combine(both, threshold=3) == (one + two) % PRIME_256
 
 
 def test_wrong_share_is_noticed_where_there_are_more_than_needed() -> None:
     shares = split(99, threshold=3, points=range(1, 6), draw=secrets.token_bytes)
-    wrong = {**shares, 2: (shares[2] + 1) % MERSENNE_521}
+    wrong = {**shares, 2: (shares[2] + 1) % PRIME_256}
     with pytest.raises(RunError, match="at least one wrong share"):
         combine(wrong, threshold=3)
     exactly = {x: wrong[x] for x in (1, 2, 3)}
     assert combine(exactly, threshold=3) != 99  # not noticed: the docstring says so
+
+
+@given(secret_values, st.data(), st.integers(0, 2**32))
+def test_shares_that_are_fixed_beforehand_give_the_others(
+    secret: int, data: st.DataObject, seed: int
+) -> None:
+    """Any t - 1 values and the secret make a sharing like any other."""
+    count = data.draw(st.integers(2, 9))
+    threshold = data.draw(st.integers(1, count))
+    points = data.draw(st.permutations(range(1, count + 1)))
+    draw = draws(seed)
+    known = {0: secret} | {x: draw_below(PRIME_256, draw) for x in points[: threshold - 1]}
+    rest = points[threshold - 1 :]
+    found = {
+        x: sum(w * y for w, y in zip(weights, known.values(), strict=True)) % PRIME_256
+        for x, weights in zip(rest, extension_weights(list(known), at=rest), strict=True)
+    }
+    shares = {x: y for x, y in known.items() if x} | found
+    assert combine(shares, threshold=threshold) == secret
 
 
 def test_too_few_shares_are_refused() -> None:
@@ -126,7 +146,7 @@ def test_too_few_shares_are_refused() -> None:
     ("secret", "threshold", "points", "complaint"),
     [
         (-1, 1, [1], "one out of range"),
-        (MERSENNE_521, 1, [1], "one out of range"),
+        (PRIME_256, 1, [1], "one out of range"),
         (True, 1, [1], "bool"),
         (1, 0, [1], "threshold"),
         (1, 3, [1, 2], "threshold"),
@@ -162,9 +182,9 @@ def test_share_survives_the_wire(share: int) -> None:
     assert share_from_bytes(share_bytes(share)) == share
 
 
-@pytest.mark.parametrize("data", [b"", bytes(65), bytes(67), b"\xff" * 66, "text"])
+@pytest.mark.parametrize("data", [b"", bytes(31), bytes(33), b"\xff" * 32, "text"])
 def test_malformed_share_is_refused(data: bytes) -> None:
-    with pytest.raises(ConfigError, match="a share needs 66 bytes"):
+    with pytest.raises(ConfigError, match="a share needs 32 bytes"):
         share_from_bytes(data)
 
 

@@ -54,6 +54,8 @@ def draw_figures(out: Output, figures: dict[str, Any]) -> None:
         if isinstance(value, float):
             table.add_row(name, f"{value:.6g}")
     out.table(table)
+    for name, reason in figures.get("skipped", {}).items():
+        out.line(f"{name}: {reason}")
 
 
 def draw_forest(out: Output, result: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Real numbers as bounded integers, so that sums of them are exact.
 
-Secure sums (encrypted or masked) add integers. Each number x of an update is rounded to one
-of ``levels`` + 1 equally spaced points of [-clip, clip]; the integers 0 ... ``levels`` of n
-clients add up to at most ``n * levels``, which is what the space that holds the sum must fit.
+Secure sums add integers. :func:`grid_points` rounds each number of an update to one of equally
+spaced points of a range, for both kinds of sums: encrypted ones (:class:`FixedPoint`, integers
+from 0) and masked ones (:class:`parity_flwr.core.secagg.quantise.Quantiser`, modulo 2^32).
 """
 
 from __future__ import annotations
@@ -25,6 +25,80 @@ DEFAULT_LEVELS = 1 << 14
 MAX_LEVELS = 1 << 30
 MAX_SUM = (1 << 62) - 1  # int64 with a bit to spare
 _BLOCK = 1 << 18
+
+
+def grid_points(
+    values: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    limit: float,
+    levels: int,
+    scale: float = 1.0,
+    offset: int = 0,
+    clip: bool = False,
+    uniform: NDArray[np.uint32] | None = None,
+) -> int:
+    """Write ``offset`` + the rounded ``scale * x * levels / limit``; return how many were cut.
+
+    Points lie in [-levels, levels], and each is off by half a step ``limit / levels`` at most
+    (by a whole one with ``uniform``).
+
+    Parameters
+    ----------
+    values : ndarray of real numbers, shape (d,)
+        ``scale`` times each must lie in [-limit, limit], within half a step.
+    out : ndarray of integers, shape (d,)
+        Where the points go.
+    clip : bool
+        Cut numbers out of range instead of refusing the update.
+    uniform : ndarray of uint32, shape (d,), optional
+        Random words: round up or down by them, without bias; by default to the nearest.
+
+    Raises
+    ------
+    DataError
+        If a number is NaN or infinite, or out of range and not to be clipped.
+    """
+    cut, factor = 0, scale * levels / limit
+    for start in range(0, values.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        block = values[part].astype(np.float64)
+        block *= factor
+        # Whatever is NaN or infinite makes one of the two so.
+        largest = max(float(block.max()), -float(block.min()))
+        if not largest <= levels:
+            cut += _beyond(block, values[part], limit=limit, levels=levels, clip=clip)
+        if uniform is None:
+            np.rint(block, out=block)
+        else:
+            block += uniform[part] * 2.0**-32
+            np.floor(block, out=block)
+        if not largest <= levels:
+            np.clip(block, -levels, levels, out=block)
+        block += offset
+        out[part] = block
+    return cut
+
+
+def _beyond(
+    points: Values, values: NDArray[Any], *, limit: float, levels: int, clip: bool
+) -> int:
+    """Return how many points are off the grid; refuse them unless they may be cut."""
+    if not np.isfinite(values).all():
+        raise DataError(
+            "an update needs finite numbers",
+            came="NaN or infinity",
+            action="look at the training; nothing was sent",
+        )
+    outside = int(np.count_nonzero(np.abs(points) > levels + 0.5))
+    if outside and not clip:
+        largest = float(np.abs(points).max()) * limit / levels
+        raise DataError(
+            f"an update needs numbers of magnitude {limit:g} at most",
+            came=f"{largest:.4g}",
+            action="raise the range, lower the learning rate, or clip the update",
+        )
+    return outside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,35 +162,11 @@ class FixedPoint:
         """
         if not 0.0 <= scale <= 1.0:
             raise _refusal("a scale from 0 to 1", repr(scale))
+        half = self.levels // 2
         flat = np.asarray(values).reshape(-1)
         points = np.empty(flat.size, np.int64)
-        factor = scale / self.step
-        for start in range(0, flat.size, _BLOCK):
-            block = flat[start : start + _BLOCK].astype(np.float64)
-            block *= factor
-            np.rint(block, out=block)
-            self._check(block, flat[start : start + _BLOCK], scale)
-            block += self.levels // 2
-            points[start : start + _BLOCK] = block
+        grid_points(flat, points, limit=self.clip, levels=half, scale=scale, offset=half)
         return points.reshape(np.shape(values))
-
-    def _check(self, points: Values, values: NDArray[Any], scale: float) -> None:
-        """Refuse a block with a point off the grid; NaN compares false."""
-        half = self.levels // 2
-        if points.size == 0 or (points.max() <= half and points.min() >= -half):
-            return
-        if not np.isfinite(values).all():
-            raise DataError(
-                "an update needs finite numbers",
-                came="NaN or infinity",
-                action="look at the training; nothing was sent",
-            )
-        largest = float(np.abs(values.astype(np.float64)).max()) * scale
-        raise DataError(
-            f"an update needs numbers of magnitude {self.clip:g} at most",
-            came=f"{largest:.4g}",
-            action="raise the clip, lower the learning rate, or clip the update",
-        )
 
     def decode_sum(self, sums: NDArray[Any], *, addends: int) -> Values:
         """Return what the integers' sums stand for, float64.

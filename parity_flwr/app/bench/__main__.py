@@ -48,7 +48,9 @@ def _aggregate(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _privacy(given: Mapping[str, Any]) -> dict[str, Any]:
-    return bench_privacy(quick=bool(given["quick"]), report=_report)
+    data = Path(given["data"]) if given["data"] else None
+    parts = [str(name) for name in given["parts"]]
+    return bench_privacy(quick=bool(given["quick"]), report=_report, parts=parts, data=data)
 
 
 def _forest(given: Mapping[str, Any]) -> dict[str, Any]:

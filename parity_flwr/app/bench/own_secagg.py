@@ -1,189 +1,142 @@
-"""One round of our secure aggregation, stage by stage, with both sides timed."""
+"""One round of our secure aggregation: the shipped mod and sum, with both sides timed."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
+from flwr.app import (
+    Array,
+    ArrayRecord,
+    ConfigRecord,
+    Context,
+    Message,
+    MetricRecord,
+    RecordDict,
+)
+from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
-from parity_flwr.core.secagg import client, server
-from parity_flwr.core.secagg.messages import (
-    Deal,
-    MaskedInput,
-    Release,
-    pack_advertisements,
-    unpack_advertisements,
-)
-from parity_flwr.core.secagg.opening import open_sum
-from parity_flwr.core.secagg.participants import Participants
-from parity_flwr.core.secagg.policy import SecAggPolicy
-from parity_flwr.core.secagg.server import Dealt, Lost, Summed
+from parity_flwr.app.bench.metered import MeteredGrid, Stopwatch
+from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
+from parity_flwr.clients import SecAggMod
+from parity_flwr.core.encoding import model_hash
+from parity_flwr.core.secagg.messages import MaskedInput
 from parity_flwr.core.secagg.session import Session
-from parity_flwr.core.secagg.state import ClientState
 from parity_flwr.core.secagg.trust import GivenKeys
+from parity_flwr.core.secagg.update import configuration_hash, mean_update, summed_length
 from parity_flwr.core.signatures import Ed25519Signer
+from parity_flwr.core.wire import MASKED_ARRAY, SECAGG_RECORD
 from parity_flwr.errors import RunError
+from parity_flwr.strategies.arrays import read_arrays
+from parity_flwr.strategies.conversation import Conversation, secagg_record
+from parity_flwr.strategies.secure_sum import SecureSum, complaints
 
-Result = TypeVar("Result")
 _RANGE = 8.0  # Flower's default
-_ID_BYTES = 8
+_TIMEOUT_S = 600.0
+_ARRAY = "w"
 
 
-@dataclass
 class OwnSecagg:
-    """Clients that have trained already and a server, without Flower's messages between.
+    """One round among clients that have trained already.
 
-    After :meth:`run`, ``client_s`` and ``server_s`` hold CPU seconds (all clients'
-    together), ``bytes_sent`` what one client sends and gets in packed form, without the
-    model.
+    After :meth:`run`, ``client_s`` and ``server_s`` hold CPU seconds: all clients' inside
+    the mod, and the server's outside of the grid. ``up_bytes`` and ``down_bytes`` are what
+    one client sends, and what it is sent besides the model.
+
+    Parameters
+    ----------
+    updates : sequence of ndarray of float32, shape (d,)
+        One for each client; all weigh alike.
+    degree : int
+        Neighbours of each client; 0 = everybody.
     """
 
-    updates: Sequence[NDArray[np.float32]]
-    client_s: float = 0.0
-    server_s: float = 0.0
-    bytes_sent: int = 0
-    _states: dict[int, ClientState] = field(default_factory=dict)
-    _signers: list[Ed25519Signer] = field(default_factory=list)
+    def __init__(self, updates: Sequence[NDArray[np.float32]], *, degree: int = 0) -> None:
+        self._updates = updates
+        self._degree = degree
+        self._model = {_ARRAY: np.zeros(updates[0].size, np.float32)}
+        self._signers = [Ed25519Signer.generate() for _ in updates]
+        self._watch = Stopwatch()
+        self.server_s = 0.0
+        self.up_bytes = 0
+        self.down_bytes = 0
+
+    @property
+    def client_s(self) -> float:
+        """CPU seconds of all clients."""
+        return self._watch.cpu_s
 
     def run(self) -> NDArray[np.float64]:
-        """Return the mean of the updates."""
-        count = len(self.updates)
-        session = Session(
+        """Return the mean of the updates; RunError if the sum was lost."""
+        count = len(self._updates)
+        with InProcessGrid(self._app(), count) as grid:
+            metered = MeteredGrid(grid)
+            nodes = tuple(grid.get_node_ids())
+            started = time.process_time()
+            mean = self._round(SecureSum(self._session(count), nodes), metered)
+            self.server_s = time.process_time() - started - metered.inside_s
+        self.up_bytes, self.down_bytes = metered.up_bytes, metered.down_bytes
+        return mean
+
+    def _round(self, one: SecureSum, grid: MeteredGrid) -> NDArray[np.float64]:
+        conversation = Conversation(grid, _TIMEOUT_S)
+        conversation.begin([one])
+        model = ArrayRecord({name: Array(each) for name, each in self._model.items()})
+        replies = grid.send_and_receive(
+            [_train(node, model, record) for node, record in one.ask_masked().items()]
+        )
+        one.take_masked({each.metadata.src_node_id: _masked(each) for each in replies})
+        conversation.finish([one])
+        if one.opened is None:
+            came = one.lost.reason if one.lost else "nothing"
+            raise RunError("a secure sum needs to be opened", came=came, action="report it")
+        found = mean_update(one.session, one.opened.words, clients=len(one.survivors))
+        if isinstance(found, str):
+            raise RunError("a secure sum needs to be sound", came=found, action="report it")
+        return found.update
+
+    def _session(self, count: int) -> Session:
+        return Session(
             run_id="bench",
             round=1,
             nonce=secrets.token_bytes(16),
-            base_hash="",
-            config_hash="",
-            length=self.updates[0].size,
+            base_hash=model_hash(self._model),
+            config_hash=configuration_hash({"config": {}}),
+            length=summed_length(self._model),
             addends=count,
             clipping_range=_RANGE,
+            degree=self._degree,
         )
-        self._signers = [Ed25519Signer.generate() for _ in range(count)]
-        dealt = self._share(session, self._advertise(session))
-        summed = self._mask(session, dealt)
-        words = self._unmask(summed)
-        return self._server(partial(session.quantiser.dequantise, words)) / count
 
-    def _advertise(self, session: Session) -> Participants:
-        keys = {}
-        for k, signer in enumerate(self._signers):
-            self._states[k], keys[k] = self._client(
-                partial(
-                    client.advertise,
-                    session,
-                    participant=k,
-                    signer=signer,
-                    draw=secrets.token_bytes,
-                    policy=SecAggPolicy(),
-                )
-            )
-        self.bytes_sent += len(keys[0].pack())
-        found = self._server(partial(server.collect_advertisements, session, keys))
-        return _sound(found[0])
+    def _app(self) -> ClientApp:
+        peers = GivenKeys(frozenset(each.public_key for each in self._signers))
+        app = ClientApp(mods=[self._watch, SecAggMod(self._signer, peers=peers)])
 
-    def _share(self, session: Session, everybody: Participants) -> Dealt:
-        packed = pack_advertisements(everybody.advertisements)
-        trust = GivenKeys(frozenset(each.public_key for each in self._signers))
-        deals = {}
-        for k, signer in enumerate(self._signers):
+        @app.train()
+        def train(message: Message, context: Context) -> Message:
+            update = self._updates[context.node_id - FIRST_NODE_ID]
+            arrays = ArrayRecord({_ARRAY: Array(update)})
+            metrics = MetricRecord({"num-examples": 1})
+            content = RecordDict({"arrays": arrays, "metrics": metrics})
+            return Message(content, reply_to=message)
 
-            def share(k: int = k, signer: Ed25519Signer = signer) -> Mapping[str, bytes]:
-                received = unpack_advertisements(packed, most=session.addends)
-                self._states[k], deal, _ = client.share_keys(
-                    self._states[k],
-                    received,
-                    signer=signer,
-                    trust=trust,
-                    draw=secrets.token_bytes,
-                    policy=SecAggPolicy(),
-                )
-                return deal.to_record()
+        return app
 
-            deals[k] = self._client(share)
-        self.bytes_sent += len(packed) + _size(deals[0])
-
-        def collect() -> Dealt | Lost:
-            last = session.addends - 1
-            read = {k: Deal.from_record(each, neighbours=last) for k, each in deals.items()}
-            return server.collect_deals(everybody, read)
-
-        return _sound(self._server(collect))
-
-    def _mask(self, session: Session, dealt: Dealt) -> Summed:
-        inputs: dict[int, MaskedInput] = {}
-        for k, update in enumerate(self.updates):
-            delivery = self._server(partial(dealt.delivery, k))
-
-            def mask(
-                k: int = k,
-                update: NDArray[np.float32] = update,
-                delivery: Mapping[int, bytes] = delivery,
-            ) -> MaskedInput:
-                words = session.quantiser.quantise(update).words
-                self._states[k], masked = client.mask(self._states[k], words, delivery)
-                return masked
-
-            inputs[k] = self._client(mask)
-        sealed = self._server(partial(dealt.delivery, 0)).values()
-        self.bytes_sent += inputs[0].words.nbytes
-        self.bytes_sent += sum(len(each) + _ID_BYTES for each in sealed)
-        found = self._server(partial(server.collect_masked, dealt, inputs))
-        return _sound(found[0])
-
-    def _unmask(self, summed: Summed) -> NDArray[np.uint32]:
-        signed: dict[int, bytes] = {}
-        for k, signer in enumerate(self._signers):
-            self._states[k], signed[k] = self._client(
-                partial(
-                    client.confirm,
-                    self._states[k],
-                    summed.survivors,
-                    signer=signer,
-                    policy=SecAggPolicy(),
-                )
-            )
-        released = {}
-        for k, state in self._states.items():
-
-            def unmask(state: ClientState = state) -> Mapping[str, bytes]:
-                return client.unmask(state, signed).to_record()
-
-            released[k] = self._client(unmask)
-        lists = 2 * _ID_BYTES * len(summed.survivors)
-        signatures = len(signed[0]) * (len(signed) + 1)
-        self.bytes_sent += lists + signatures + _size(released[0])
-
-        def read() -> NDArray[np.uint32]:
-            found = {k: Release.from_record(each) for k, each in released.items()}
-            return _sound(open_sum(summed, found)).words
-
-        return self._server(read)
-
-    def _client(self, function: Callable[[], Result]) -> Result:
-        started = time.process_time()
-        result = function()
-        self.client_s += time.process_time() - started
-        return result
-
-    def _server(self, function: Callable[[], Result]) -> Result:
-        started = time.process_time()
-        result = function()
-        self.server_s += time.process_time() - started
-        return result
+    def _signer(self, context: Context) -> Ed25519Signer:
+        return self._signers[context.node_id - FIRST_NODE_ID]
 
 
-def _sound(outcome: Result | Lost) -> Result:
-    """Return what a stage gave; RunError if it lost the sum."""
-    if isinstance(outcome, Lost):
-        raise RunError("a stage needs to go well", came=outcome.reason, action="report it")
-    return outcome
+def _train(node: int, model: ArrayRecord, record: dict[str, object]) -> Message:
+    stage = ConfigRecord(record)  # type: ignore[arg-type]
+    content = RecordDict({"arrays": model, "config": ConfigRecord({}), SECAGG_RECORD: stage})
+    return Message(content, node, "train")
 
 
-def _size(record: Mapping[str, bytes]) -> int:
-    return sum(len(each) for each in record.values())
+def _masked(reply: Message) -> MaskedInput:
+    told = complaints(secagg_record(reply))
+    if isinstance(told, str):
+        raise RunError("a client needs to mask", came=told, action="report it")
+    return MaskedInput(read_arrays(reply.content.array_records["arrays"])[MASKED_ARRAY], told)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.client.mod import secaggplus_mod
 from flwr.clientapp import ClientApp
-from flwr.clientapp.typing import ClientAppCallable
 from flwr.common import (
     Code,
     FitIns,
@@ -27,6 +26,7 @@ from flwr.server.strategy import FedAvg
 from flwr.server.workflow import SecAggPlusWorkflow
 from numpy.typing import NDArray
 
+from parity_flwr.app.bench.metered import MeteredGrid, Stopwatch
 from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.errors import RunError
 
@@ -57,7 +57,8 @@ class FlowerSecagg:
     """One round of SecAgg+ among clients that have trained already.
 
     After :meth:`run`, ``client_s`` and ``server_s`` hold CPU seconds: all clients' inside
-    the mod, and the workflow's outside of the grid. What messages cost is in neither.
+    the mod, and the workflow's outside of the grid. ``up_bytes`` and ``down_bytes`` are what
+    one client sends, and what it is sent besides the model.
 
     Parameters
     ----------
@@ -70,21 +71,28 @@ class FlowerSecagg:
     def __init__(self, updates: Sequence[NDArray[np.float32]], *, shares: int) -> None:
         self._updates = updates
         self._shares = shares
-        self._outside = 0.0
-        self.client_s = 0.0
+        self._watch = Stopwatch()
         self.server_s = 0.0
+        self.up_bytes = 0
+        self.down_bytes = 0
+
+    @property
+    def client_s(self) -> float:
+        """CPU seconds of all clients."""
+        return self._watch.cpu_s
 
     def run(self) -> NDArray[np.float64]:
         """Return the mean of the updates; RunError if the workflow gives up."""
         with InProcessGrid(self._app(), len(self._updates)) as grid:
-            timed = _TimedGrid(grid)
+            metered = MeteredGrid(grid)
             proxies = [GridClientProxy(node, grid, 1) for node in grid.get_node_ids()]
             strategy = _Keeping(proxies)
             workflow = SecAggPlusWorkflow(self._shares, _THRESHOLD, max_weight=1.0)
             context = self._context(strategy)
             started = time.process_time()
-            workflow(timed, context)
-            self.server_s = time.process_time() - started - timed.inside
+            workflow(metered, context)
+            self.server_s = time.process_time() - started - metered.inside_s
+        self.up_bytes, self.down_bytes = metered.up_bytes, metered.down_bytes
         if strategy.mean is None:
             raise RunError("SecAgg+ needs to end well", came="no sum", action="see its log")
         return strategy.mean
@@ -101,7 +109,7 @@ class FlowerSecagg:
         return LegacyContext(plain, strategy=strategy)
 
     def _app(self) -> ClientApp:
-        app = ClientApp(mods=[self._time, secaggplus_mod])
+        app = ClientApp(mods=[self._watch, secaggplus_mod])
 
         @app.train()
         def train(message: Message, context: Context) -> Message:
@@ -111,31 +119,3 @@ class FlowerSecagg:
             return Message(compat.fitres_to_recorddict(result, True), reply_to=message)
 
         return app
-
-    def _time(
-        self, message: Message, context: Context, call_next: ClientAppCallable
-    ) -> Message:
-        started = time.process_time()
-        try:
-            return call_next(message, context)
-        finally:
-            self.client_s += time.process_time() - started
-
-
-class _TimedGrid(InProcessGrid):
-    """Passes on to another grid and counts the CPU seconds spent in it."""
-
-    def __init__(self, grid: InProcessGrid) -> None:
-        super().__init__(ClientApp(), 1)
-        self._grid = grid
-        self.inside = 0.0
-
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
-        """Deliver and wait."""
-        written = list(messages)  # writing them is the server's work
-        started = time.process_time()
-        replies = self._grid.send_and_receive(written, timeout=timeout)
-        self.inside += time.process_time() - started
-        return replies

@@ -46,7 +46,13 @@ def run_bench(
     )
 
 
-def run_privacy_bench(*, quick: bool, quiet: bool = False) -> dict[str, Any]:
+def run_privacy_bench(
+    *,
+    quick: bool,
+    parts: Sequence[str],
+    data: Path | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
     """Return what :func:`parity_flwr.app.bench.privacy.bench_privacy` measured.
 
     Raises
@@ -54,7 +60,12 @@ def run_privacy_bench(*, quick: bool, quiet: bool = False) -> dict[str, Any]:
     RunError
         If the process failed; its own words are on stderr unless ``quiet``.
     """
-    request = {"what": "privacy", "quick": quick}
+    request = {
+        "what": "privacy",
+        "quick": quick,
+        "parts": list(parts),
+        "data": str(data) if data else "",
+    }
     return _measured(
         request, quiet=quiet, action="read its messages above; it needs the extra 'privacy'"
     )

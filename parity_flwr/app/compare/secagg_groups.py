@@ -17,11 +17,11 @@ from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.secagg.regrouping import (
     GroupConfig,
     draw_groups,
+    group_seed,
     group_weights,
     observe,
     trust_of,
 )
-from parity_flwr.core.secagg.stream import derive_key
 from parity_flwr.strategies.bookkeeping import sketch_seed
 from parity_flwr.strategies.secure_groups import combine_groups
 
@@ -45,7 +45,7 @@ class Grouped:
 
     def __call__(self, submissions: Submissions, /) -> Judgement:
         """Aggregate one round."""
-        seed = derive_key(self._secret, b"groups", submissions.round.to_bytes(8, "big"))
+        seed = group_seed(self._secret, submissions.round)
         names = list(self._rows)
         groups = draw_groups(names, memory=self.memory, config=self.config, seed=seed)
         members = [[self._rows[name] for name in group] for group in groups]

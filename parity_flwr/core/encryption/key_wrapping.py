@@ -10,26 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from parity_flwr.core.encryption.group_secret import SECRET_BYTES, GroupSecret
 from parity_flwr.core.integrity import length_prefixed, text_bytes
+from parity_flwr.core.key_agreement import TAG_BYTES, agree, derive_key, seal, unseal
 from parity_flwr.core.signatures import Signer, verify
 from parity_flwr.errors import ConfigError, DataError
 
 _OFFER = b"parity-flwr/he-offer/v1"
 _BOX = b"parity-flwr/he-box/v1"
 _PUBLIC = b"parity-flwr/he-public-key/v1"
-_NONCE = bytes(12)  # the key is used once
-_KEY, _SIGNATURE, _TAG = 32, 64, 16
+_KEY, _SIGNATURE = 32, 64
 
 OFFER_BYTES = 2 * _KEY + _SIGNATURE
 MAX_ANNOUNCEMENT = 80_000
-BOX_BYTES = 3 * _KEY + SECRET_BYTES + _TAG + _SIGNATURE
+BOX_BYTES = 3 * _KEY + SECRET_BYTES + TAG_BYTES + _SIGNATURE
 
 
 def new_private_key() -> bytes:
@@ -78,7 +74,7 @@ def wrap_secret(
     fresh = X25519PrivateKey.generate()
     head = recipient + fresh.public_key().public_bytes_raw() + signer.public_key
     key = _box_key(fresh, recipient, head, run_id)
-    box = head + ChaCha20Poly1305(key).encrypt(_NONCE, secret.value, None)
+    box = head + seal(key, secret.value)
     return box + signer.sign(_boxed(box, run_id))
 
 
@@ -103,10 +99,10 @@ def unwrap_secret(
     if recipient != private.public_key().public_bytes_raw():
         raise _refusal("a box for this client's offer", "one for another")
     key = _box_key(private, fresh, head, run_id)
-    try:
-        return GroupSecret(ChaCha20Poly1305(key).decrypt(_NONCE, sealed, None))
-    except InvalidTag:
-        raise _refusal("an intact box", "a changed one") from None
+    secret = unseal(key, sealed)
+    if secret is None:
+        raise _refusal("an intact box", "a changed one")
+    return GroupSecret(secret)
 
 
 def announce_key(public_key: bytes, key_id: bytes, signer: Signer, *, run_id: str) -> bytes:
@@ -141,12 +137,10 @@ def _announced(public_key: bytes, key_id: bytes, run_id: str) -> bytes:
 
 
 def _box_key(private: X25519PrivateKey, public: bytes, head: bytes, run_id: str) -> bytes:
-    try:
-        shared = private.exchange(X25519PublicKey.from_public_bytes(public))
-    except ValueError:  # a point of small order: the key would be known to everybody
-        raise _refusal("an X25519 key", "one of small order") from None
-    info = length_prefixed(_BOX, head, text_bytes(run_id, name="run_id"))
-    return HKDF(SHA256(), 32, None, info).derive(shared)
+    shared = agree(private, public)
+    if shared is None:
+        raise _refusal("an X25519 key", "one of small order")
+    return derive_key(shared, _BOX, head, text_bytes(run_id, name="run_id"))
 
 
 def _offered(key: bytes, run_id: str) -> bytes:

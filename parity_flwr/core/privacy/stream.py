@@ -7,17 +7,15 @@ from the operating system for every run and never stored.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from numpy.typing import NDArray
 
+from parity_flwr.core.key_agreement import derive_key
+from parity_flwr.core.keystream import Keystream
 from parity_flwr.errors import ConfigError
 
 SEED_BYTES = 32
-_BLOCK = 1 << 20
-_DOMAIN = b"parity-flwr noise stream v1\0"
+_DOMAIN = b"parity-flwr/noise/v1"
 
 
 class RandomStream:
@@ -49,9 +47,7 @@ class RandomStream:
                 came=f"{len(seed)} bytes",
                 action="use secrets.token_bytes(32)",
             )
-        key = hashlib.sha256(_DOMAIN + label.encode() + b"\0" + seed).digest()
-        # 96 bits of nonce are not needed: the key is used for this stream alone.
-        self._cipher = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor()
+        self._stream = Keystream(derive_key(seed, _DOMAIN, label.encode()))
 
     def __repr__(self) -> str:
         return "RandomStream(<secret>)"
@@ -59,11 +55,7 @@ class RandomStream:
     def words(self, count: int) -> NDArray[np.uint64]:
         """Return uniform 64-bit words, shape (count,)."""
         out = bytearray(8 * count)
-        room = memoryview(out)
-        zeros = bytes(min(8 * count, _BLOCK))
-        for start in range(0, 8 * count, _BLOCK):
-            stop = min(start + _BLOCK, 8 * count)
-            self._cipher.update_into(zeros[: stop - start], room[start:stop])
+        self._stream.fill(out)
         return np.frombuffer(out, np.uint64)
 
     def uniforms(self, count: int) -> NDArray[np.float64]:

@@ -18,27 +18,29 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_flwr.core.keystream import add_stream
 from parity_flwr.core.secagg.messages import (
     Advertisement,
     Deal,
     MaskedInput,
     Release,
     confirmation_payload,
+    share_digest,
 )
 from parity_flwr.core.secagg.own_secrets import Secrets, SharePair, self_mask_key
 from parity_flwr.core.secagg.participants import Participants
 from parity_flwr.core.secagg.policy import (
     SecAggPolicy,
     refusal,
+    require_masks,
     require_participants,
     require_quorum,
     require_size,
 )
 from parity_flwr.core.secagg.session import Session
 from parity_flwr.core.secagg.state import ClientState, Stage
-from parity_flwr.core.secagg.stream import add_stream
 from parity_flwr.core.secagg.trust import Trust
-from parity_flwr.core.sharing import Draw, share_bytes, split
+from parity_flwr.core.sharing import PRIME_256, Draw, extension_weights
 from parity_flwr.core.signatures import Signer
 
 
@@ -69,7 +71,6 @@ def share_keys(
     *,
     signer: Signer,
     trust: Trust,
-    draw: Draw,
     policy: SecAggPolicy,
 ) -> tuple[ClientState, Deal, Mapping[int, bytes]]:
     """Check everybody's keys, then deal shares of the own secrets to the neighbours.
@@ -81,39 +82,29 @@ def share_keys(
     secrets = Secrets(state.root)
     known = require_participants(everybody, state, secrets, signer=signer, trust=trust)
     require_size(everybody, policy)
-    own, holders = state.participant, everybody.holders(state.participant)
-    seeds, keys = (
-        split(
-            int.from_bytes(secret, "big"),
-            threshold=everybody.threshold(own),
-            points=[everybody.ranks[each] + 1 for each in holders],
-            draw=draw,
-        )
-        for secret in (secrets.seed, secrets.mask_private)
-    )
-    pairs = {
-        each: (seeds[everybody.ranks[each] + 1], keys[everybody.ranks[each] + 1])
-        for each in holders
-    }
+    pairs = _deal(state.participant, secrets, everybody)
     deal = Deal(
         sealed=tuple(
             secrets.seal(
                 pairs[each],
-                to=(each, everybody.of(each).wrap_key),
-                own=own,
+                dealer=state.participant,
+                holder=each,
+                theirs=everybody.of(each).wrap_key,
                 transcript=everybody.transcript,
             )
-            for each in holders
-            if each != own
+            for each in everybody.sealed_to(state.participant)
         ),
-        held=tuple((_digest(pairs[each][0]), _digest(pairs[each][1])) for each in holders),
+        held=tuple(
+            (share_digest(pairs[each][0]), share_digest(pairs[each][1]))
+            for each in everybody.holders(state.participant)
+        ),
         seed_commitment=hashlib.sha256(secrets.seed).digest(),
     )
     after = replace(
         state,
         stage=Stage.SHARED,
         advertisements=everybody.advertisements,
-        held={own: pairs[own]},
+        held={state.participant: pairs[state.participant]},
     )
     return after, deal, known
 
@@ -123,9 +114,9 @@ def mask(
 ) -> tuple[ClientState, MaskedInput]:
     """Hide a quantised vector under the own mask and one mask with each neighbour.
 
-    ``delivery`` holds the sealed shares of the neighbours that dealt; those that cannot be
-    opened are complained of and not masked with. Enough must remain to hide among, and to
-    hold the own secrets.
+    ``delivery`` holds the sealed shares of the neighbours that dealt, empty bytes where this
+    client derives its own. Those that cannot be opened are complained of and not masked with;
+    enough must remain to hide among, and to hold the own secrets.
     """
     state.require(Stage.SHARED)
     if words.shape != (state.session.length,) or words.dtype != np.uint32:
@@ -161,9 +152,7 @@ def confirm(
     least = max(everybody.quorum, policy.min_survivors)
     if len(listed) < least:
         raise refusal(f"at least {least} survivors", f"{len(listed)}")
-    hidden, needed = len(listed & set(state.held)), everybody.threshold(state.participant)
-    if hidden < needed:
-        raise refusal(f"{needed - 1} surviving neighbours to hide among", f"{hidden - 1}")
+    require_masks(everybody, state, listed)
     signature = signer.sign(confirmation_payload(everybody.transcript, survivors))
     return replace(state, stage=Stage.CONFIRMED, survivors=tuple(survivors)), signature
 
@@ -196,19 +185,47 @@ def _open(
     everybody: Participants,
     delivery: Mapping[int, bytes],
 ) -> dict[int, SharePair | None]:
-    """Return the shares that each dealer sealed for this client, None for unusable ones."""
-    if not set(delivery) <= set(everybody.neighbours(state.participant)):
+    """Return this client's shares of each dealer's secrets, None for unusable ones."""
+    own = state.participant
+    if not set(delivery) <= set(everybody.neighbours(own)):
         raise refusal("shares of this client's neighbours", "others")
-    return {
-        dealer: secrets.unseal(
-            data,
-            source=(dealer, everybody.of(dealer).wrap_key),
-            own=state.participant,
+    found: dict[int, SharePair | None] = {}
+    for dealer, data in sorted(delivery.items()):
+        theirs, transcript = everybody.of(dealer).wrap_key, everybody.transcript
+        ends = {"dealer": dealer, "holder": own}
+        if everybody.is_fixed(dealer, own):
+            found[dealer] = secrets.fixed_pair(**ends, theirs=theirs, transcript=transcript)
+        else:
+            found[dealer] = secrets.unseal(data, **ends, theirs=theirs, transcript=transcript)
+    return found
+
+
+def _deal(own: int, secrets: Secrets, everybody: Participants) -> dict[int, SharePair]:
+    """Return every holder's shares of the own seed and mask key.
+
+    Those that holders derive come first; with the secrets, at point 0, they fix the others.
+    """
+    pairs = {
+        each: secrets.fixed_pair(
+            dealer=own,
+            holder=each,
+            theirs=everybody.of(each).wrap_key,
             transcript=everybody.transcript,
         )
-        for dealer, data in sorted(delivery.items())
+        for each in everybody.fixed_to(own)
     }
-
-
-def _digest(share: int) -> bytes:
-    return hashlib.sha256(share_bytes(share)).digest()
+    hidden = (secrets.seed, secrets.mask_private)
+    known = [(int.from_bytes(hidden[0], "big"), int.from_bytes(hidden[1], "big"))]
+    known += pairs.values()
+    rest = everybody.sealed_to(own)
+    weights = extension_weights(
+        [0, *(everybody.ranks[each] + 1 for each in pairs)],
+        at=[everybody.ranks[each] + 1 for each in rest],
+    )
+    for each, row in zip(rest, weights, strict=True):
+        first, second = (
+            sum(w * pair[kind] for w, pair in zip(row, known, strict=True)) % PRIME_256
+            for kind in (0, 1)
+        )
+        pairs[each] = first, second
+    return pairs

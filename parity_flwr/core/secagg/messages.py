@@ -1,8 +1,13 @@
-"""What the two sides send each other, packed and parsed with limits."""
+"""What the two sides send each other, packed and parsed with limits.
+
+Whatever both sides know is not sent: who is who follows from the order of participants, and
+subsets of them travel as bits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +25,7 @@ SIGNATURE_BYTES: Final = 64
 PAIR_BYTES: Final = 2 * SHARE_BYTES  # a seed share and a key share
 SEALED_BYTES: Final = PAIR_BYTES + 16  # and Poly1305's tag
 COMMITMENT_BYTES: Final = 32
+DIGEST_BYTES: Final = 8  # of a share: see share_digest
 MOST_ID: Final = 2**64 - 1
 _AD_BYTES: Final = 8 + 3 * KEY_BYTES + SIGNATURE_BYTES
 _KEYS_DOMAIN: Final = b"parity-flwr/secagg/keys/v1"
@@ -67,9 +73,8 @@ class Advertisement:
 class Deal:
     """A participant's shares: sealed for each neighbour, with commitments for the server.
 
-    ``sealed`` follows the neighbours, ``held`` the holders (neighbours and itself), both
-    ascending: SHA-256 of the seed share, then of the key share. A share is uniform in 521
-    bits, so its hash says nothing about it.
+    ``sealed`` follows :meth:`Participants.sealed_to`, ``held`` all holders ascending: the
+    digest of the seed share, then of the key share.
     """
 
     sealed: tuple[bytes, ...]
@@ -82,10 +87,10 @@ class Deal:
         return {"sealed": b"".join(self.sealed), "held": held, "seed": self.seed_commitment}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, object], *, neighbours: int) -> Deal:
-        """Read the deal of a participant with so many neighbours."""
-        sealed = _pieces(record.get("sealed"), SEALED_BYTES, count=neighbours)
-        held = _pieces(record.get("held"), COMMITMENT_BYTES, count=2 * (neighbours + 1))
+    def from_record(cls, record: Mapping[str, object], *, sealed_to: int, holders: int) -> Deal:
+        """Read the deal of a participant with so many holders, some of them sealed to."""
+        sealed = _pieces(record.get("sealed"), SEALED_BYTES, count=sealed_to)
+        held = _pieces(record.get("held"), DIGEST_BYTES, count=2 * holders)
         (seed,) = _pieces(record.get("seed"), COMMITMENT_BYTES, count=1)
         pairs = zip(held[::2], held[1::2], strict=True)
         return cls(sealed=sealed, held=tuple(pairs), seed_commitment=seed)
@@ -110,17 +115,16 @@ class Release:
     def to_record(self) -> dict[str, Any]:
         """Return plain values for a message."""
         return {
-            "seed-of": pack_ids(self.seeds),
-            "seeds": b"".join(share_bytes(each) for each in self.seeds.values()),
-            "key-of": pack_ids(self.keys),
-            "keys": b"".join(share_bytes(each) for each in self.keys.values()),
-            "pairs": b"".join(self.pairs[each] for each in self.keys),
+            "seeds": b"".join(share_bytes(self.seeds[each]) for each in sorted(self.seeds)),
+            "keys": b"".join(share_bytes(self.keys[each]) for each in sorted(self.keys)),
+            "pairs": b"".join(self.pairs[each] for each in sorted(self.keys)),
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, object]) -> Release:
-        """Read a release from a message; ConfigError for anything malformed."""
-        seed_of, key_of = unpack_ids(record.get("seed-of")), unpack_ids(record.get("key-of"))
+    def from_record(
+        cls, record: Mapping[str, object], *, seed_of: Sequence[int], key_of: Sequence[int]
+    ) -> Release:
+        """Read a release of these peers' shares; ConfigError for anything malformed."""
         seeds = _pieces(record.get("seeds"), SHARE_BYTES, count=len(seed_of))
         keys = _pieces(record.get("keys"), SHARE_BYTES, count=len(key_of))
         pairs = _pieces(record.get("pairs"), KEY_BYTES, count=len(key_of))
@@ -165,18 +169,57 @@ def unpack_ids(data: object) -> tuple[int, ...]:
     return ids
 
 
-def unpack_delivery(record: Mapping[str, object]) -> dict[int, bytes]:
-    """Read the sealed shares that the server passes on, by dealer."""
-    dealers = unpack_ids(record.get("from"))
-    sealed = _pieces(record.get("sealed"), SEALED_BYTES, count=len(dealers))
-    return dict(zip(dealers, sealed, strict=True))
+def pack_subset(everybody: Sequence[int], chosen: Collection[int]) -> bytes:
+    """Return one bit for each of everybody, in their order."""
+    bits = sum(1 << place for place, each in enumerate(everybody) if each in chosen)
+    return bits.to_bytes((len(everybody) + 7) // 8, "little")
 
 
-def unpack_confirmations(record: Mapping[str, object]) -> dict[int, bytes]:
-    """Read signatures by participant."""
-    signers = unpack_ids(record.get("signers"))
+def unpack_subset(everybody: Sequence[int], data: object) -> tuple[int, ...]:
+    """Read what :func:`pack_subset` wrote; ConfigError for anything else.
+
+    Examples
+    --------
+    >>> unpack_subset([5, 7, 9], pack_subset([5, 7, 9], {9, 5}))
+    (5, 9)
+    """
+    if type(data) is not bytes or len(data) != (len(everybody) + 7) // 8:
+        raise _malformed("subset")
+    bits = int.from_bytes(data, "little")
+    _require(bits >> len(everybody) == 0, "subset")
+    return tuple(each for place, each in enumerate(everybody) if bits >> place & 1)
+
+
+def share_digest(share: int) -> bytes:
+    """Return the 8 bytes that a dealer shows the server of a share.
+
+    They find who sends a wrong one; whether a secret is right its whole hash or its public
+    key decides. A share is uniform in 256 bits, so that its digest says nothing about it.
+    """
+    return hashlib.sha256(share_bytes(share)).digest()[:DIGEST_BYTES]
+
+
+def pack_confirmations(survivors: Sequence[int], signed: Mapping[int, bytes]) -> dict[str, Any]:
+    """Return signatures of survivors as plain values for a message."""
+    signers = [each for each in survivors if each in signed]
+    return {
+        "signers": pack_subset(survivors, signers),
+        "signatures": b"".join(signed[each] for each in signers),
+    }
+
+
+def unpack_confirmations(
+    record: Mapping[str, object], survivors: Sequence[int]
+) -> dict[int, bytes]:
+    """Read signatures by survivor."""
+    signers = unpack_subset(survivors, record.get("signers"))
     found = _pieces(record.get("signatures"), SIGNATURE_BYTES, count=len(signers))
     return dict(zip(signers, found, strict=True))
+
+
+def pieces(data: object, size: int, *, count: int) -> tuple[bytes, ...]:
+    """Cut bytes into so many pieces of one size; ConfigError for anything else."""
+    return _pieces(data, size, count=count)
 
 
 def _pieces(

@@ -11,11 +11,12 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
-from parity_flwr.core.secagg.messages import Release
+from parity_flwr.core.key_agreement import KEY_BYTES
+from parity_flwr.core.keystream import add_stream
+from parity_flwr.core.secagg.messages import Release, share_digest
 from parity_flwr.core.secagg.own_secrets import pair_key, self_mask_key
 from parity_flwr.core.secagg.server import Lost, Reasons, Summed
-from parity_flwr.core.secagg.stream import KEY_BYTES, add_stream
-from parity_flwr.core.sharing import MERSENNE_521, interpolation_weights, share_bytes
+from parity_flwr.core.sharing import PRIME_256, interpolation_weights
 
 _SEED, _KEY = 0, 1
 
@@ -109,7 +110,7 @@ class _Opening:
             share = self._share(holder, dealer, kind)
             if share is None:
                 continue
-            if hashlib.sha256(share_bytes(share)).digest() != expected[kind]:
+            if share_digest(share) != expected[kind]:
                 self.disagreements.update((holder, dealer))
                 continue
             shares[self.everybody.ranks[holder] + 1] = share
@@ -147,5 +148,5 @@ class _Opening:
 def _combine(shares: Mapping[int, int], weights: list[int]) -> bytes:
     """Return the secret; one that is no 32 bytes comes back too long for any commitment."""
     products = (w * share for w, share in zip(weights, shares.values(), strict=True))
-    secret = sum(products) % MERSENNE_521
+    secret = sum(products) % PRIME_256
     return secret.to_bytes(max(KEY_BYTES, (secret.bit_length() + 7) // 8), "big")

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import (
-    X25519PrivateKey,
-    X25519PublicKey,
-)
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from parity_flwr.core.key_agreement import agree, derive_key, seal, unseal
 from parity_flwr.core.secagg.messages import PAIR_BYTES
-from parity_flwr.core.secagg.stream import derive_key
+from parity_flwr.core.sharing import PRIME_256
 from parity_flwr.core.sharing.shamir import SHARE_BYTES, share_bytes, share_from_bytes
 from parity_flwr.errors import ConfigError
 
-_NONCE: Final = bytes(12)  # every sealing key seals once
+_DOMAIN: Final = b"parity-flwr/secagg/v1"
 
 SharePair = tuple[int, int]
 """A share of the self mask's seed, and one of the private mask key."""
@@ -32,10 +28,11 @@ class Secrets:
     """
 
     def __init__(self, root: bytes) -> None:
-        self.mask_private = derive_key(root, b"mask key")
-        self.seed = derive_key(root, b"self mask")
+        self._root = root
+        self.mask_private = derive_key(root, _DOMAIN, b"mask key")
+        self.seed = derive_key(root, _DOMAIN, b"self mask")
         self._mask = X25519PrivateKey.from_private_bytes(self.mask_private)
-        self._wrap = X25519PrivateKey.from_private_bytes(derive_key(root, b"wrap key"))
+        self._wrap = X25519PrivateKey.from_private_bytes(derive_key(root, _DOMAIN, b"wrap key"))
 
     @property
     def mask_key(self) -> bytes:
@@ -51,62 +48,74 @@ class Secrets:
         """Return the key of the mask shared with the owner of a public mask key."""
         return pair_key(self._mask, theirs, transcript)
 
+    def fixed_pair(
+        self, *, dealer: int, holder: int, theirs: bytes, transcript: bytes
+    ) -> SharePair:
+        """Return the shares that both ends derive: nothing of them has to be sent.
+
+        ``theirs`` is the other end's public wrap key; one's own shares follow from the root.
+        A dealer fixes one share less than its secrets' threshold in this way.
+        """
+        secret = self._root if dealer == holder else _exchange(self._wrap, theirs)
+        label = b"fixed shares"
+        data = _derive(secret, label, transcript, dealer, holder, size=2 * SHARE_BYTES)
+        first, second = data[:SHARE_BYTES], data[SHARE_BYTES:]
+        # Of 2^256 values 189 come twice: no bias that anybody could see.
+        return int.from_bytes(first, "big") % PRIME_256, int.from_bytes(
+            second, "big"
+        ) % PRIME_256
+
     def seal(
-        self, pair: SharePair, *, to: tuple[int, bytes], own: int, transcript: bytes
+        self, pair: SharePair, *, dealer: int, holder: int, theirs: bytes, transcript: bytes
     ) -> bytes:
-        """Encrypt a pair of shares for one peer, given as (participant, wrap key)."""
-        key = self._sealing_key(to[1], transcript, own, to[0])
-        return ChaCha20Poly1305(key).encrypt(
-            _NONCE, share_bytes(pair[0]) + share_bytes(pair[1]), None
-        )
+        """Encrypt a pair of shares for one holder, whose public wrap key is ``theirs``."""
+        secret = _exchange(self._wrap, theirs)
+        key = _derive(secret, b"seal", transcript, dealer, holder)
+        return seal(key, share_bytes(pair[0]) + share_bytes(pair[1]))
 
     def unseal(
-        self, data: bytes, *, source: tuple[int, bytes], own: int, transcript: bytes
+        self, data: bytes, *, dealer: int, holder: int, theirs: bytes, transcript: bytes
     ) -> SharePair | None:
-        """Decrypt what a peer sealed; None if it did not seal this, or no two shares."""
-        key = self._sealing_key(source[1], transcript, source[0], own)
+        """Decrypt what a dealer sealed; None if it did not seal this, or no two shares."""
+        secret = _exchange(self._wrap, theirs)
+        plain = unseal(_derive(secret, b"seal", transcript, dealer, holder), data)
+        if plain is None or len(plain) != PAIR_BYTES:
+            return None
         try:
-            plain = ChaCha20Poly1305(key).decrypt(_NONCE, data, None)
-            if len(plain) != PAIR_BYTES:
-                return None
-            return (
-                share_from_bytes(plain[:SHARE_BYTES]),
-                share_from_bytes(plain[SHARE_BYTES:]),
-            )
-        except (InvalidTag, ConfigError):
+            first, second = plain[:SHARE_BYTES], plain[SHARE_BYTES:]
+            return share_from_bytes(first), share_from_bytes(second)
+        except ConfigError:
             return None
 
-    def _sealing_key(self, theirs: bytes, transcript: bytes, source: int, to: int) -> bytes:
-        secret = _exchange(self._wrap, theirs)
-        ends = (source.to_bytes(8, "big"), to.to_bytes(8, "big"))
-        return derive_key(secret, b"seal", transcript, *ends)
+
+def _derive(
+    secret: bytes, label: bytes, transcript: bytes, dealer: int, holder: int, *, size: int = 32
+) -> bytes:
+    ends = (dealer.to_bytes(8, "big"), holder.to_bytes(8, "big"))
+    return derive_key(secret, _DOMAIN, label, transcript, *ends, size=size)
 
 
 def pair_key(own: X25519PrivateKey, theirs: bytes, transcript: bytes) -> bytes:
     """Return the key of a pairwise mask: both ends, and whoever has one private key, get it."""
-    return derive_key(_exchange(own, theirs), b"pairwise mask", transcript)
+    return derive_key(_exchange(own, theirs), _DOMAIN, b"pairwise mask", transcript)
 
 
 def self_mask_key(seed: bytes, transcript: bytes) -> bytes:
     """Return the key of a participant's own mask."""
-    return derive_key(seed, b"own mask", transcript)
+    return derive_key(seed, _DOMAIN, b"own mask", transcript)
 
 
 def is_usable(public: bytes) -> bool:
     """Say whether a secret can be agreed with the owner of this X25519 key."""
-    try:
-        _exchange(X25519PrivateKey.from_private_bytes(bytes([1] * 32)), public)
-    except ConfigError:
-        return False
-    return True
+    return agree(X25519PrivateKey.from_private_bytes(bytes([1] * 32)), public) is not None
 
 
 def _exchange(own: X25519PrivateKey, theirs: bytes) -> bytes:
-    try:
-        return own.exchange(X25519PublicKey.from_public_bytes(theirs))
-    except ValueError:  # a point of small order: everybody would know the secret
+    secret = agree(own, theirs)
+    if secret is None:
         raise ConfigError(
             "a key agreement needs a proper X25519 key",
             came="one of small order",
             action="leave the round",
-        ) from None
+        )
+    return secret

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from parity_flwr.core.integrity import length_prefixed
-from parity_flwr.core.secagg.graph import neighbours
+from parity_flwr.core.secagg.graph import neighbours, weakest_cut
 from parity_flwr.core.secagg.messages import Advertisement, pack_advertisements
 from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS, Session, quorum
 from parity_flwr.errors import ConfigError
@@ -86,11 +88,47 @@ class Participants:
 
     def neighbours(self, participant: int) -> tuple[int, ...]:
         """Return whom a participant masks with, ascending."""
-        return tuple(self.ids[rank] for rank in self._graph[self.ranks[participant]])
+        return self._neighbours[self.ranks[participant]]
+
+    @cached_property
+    def _neighbours(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(self.ids[rank] for rank in each) for each in self._graph)
 
     def holders(self, participant: int) -> tuple[int, ...]:
         """Return who holds shares of a participant's secrets: its neighbours and itself."""
+        if self.is_complete:
+            return self.ids
         return tuple(sorted((*self.neighbours(participant), participant)))
+
+    def fixed_to(self, dealer: int) -> tuple[int, ...]:
+        """Return whose shares of a dealer's secrets follow from keys, the dealer first.
+
+        They are one less than the threshold: any such values and the secret make a sharing.
+        """
+        return self._from_own(dealer)[: self.threshold(dealer) - 1]
+
+    def sealed_to(self, dealer: int) -> tuple[int, ...]:
+        """Return to whom a dealer seals the other shares, in the order of its deal."""
+        return self._from_own(dealer)[self.threshold(dealer) - 1 :]
+
+    def is_fixed(self, dealer: int, holder: int) -> bool:
+        """Say whether a holder derives its share of a dealer's secrets."""
+        holders = self.holders(dealer)
+        steps = bisect_left(holders, holder) - bisect_left(holders, dealer)
+        return steps % len(holders) < self.threshold(dealer) - 1
+
+    def _from_own(self, dealer: int) -> tuple[int, ...]:
+        # From its own place on, so that everybody derives as many shares as it is sent.
+        holders = self.holders(dealer)
+        place = bisect_left(holders, dealer)
+        return holders[place:] + holders[:place]
+
+    def weakest_cut(self, survivors: Collection[int]) -> int:
+        """Return how many survivors stand between two parts of a sparse graph at least."""
+        ranks = {self.ranks[each] for each in survivors}
+        return weakest_cut(
+            len(self.ids), degree=self.session.degree, seed=self.transcript, present=ranks
+        )
 
     def threshold(self, participant: int) -> int:
         """Return how many holders give a secret back.

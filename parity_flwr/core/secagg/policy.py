@@ -77,6 +77,25 @@ def require_participants(
     return trust.admit(everybody.advertisements)
 
 
+def require_masks(everybody: Participants, state: ClientState, survivors: set[int]) -> None:
+    """Refuse survivors among whom the server could read the sum of a few.
+
+    A mask must join this client to each neighbour that survives (honest servers leave out
+    one of two that share none), enough neighbours must, and in a sparse graph no two runs
+    may cut it that hold too few to be honest.
+    """
+    held, neighbours = set(state.held), set(everybody.neighbours(state.participant))
+    if not survivors & neighbours <= held:
+        raise refusal("a mask with every surviving neighbour", "survivors without")
+    hidden, needed = len(survivors & held), everybody.threshold(state.participant)
+    if hidden < needed:
+        raise refusal(f"{needed - 1} surviving neighbours to hide among", f"{hidden - 1}")
+    if not everybody.is_complete:
+        between = everybody.weakest_cut(survivors)
+        if between < needed:
+            raise refusal(f"{needed} survivors in any cut", f"{between}")
+
+
 def require_size(everybody: Participants, policy: SecAggPolicy) -> None:
     """Refuse a session of too few participants, or with too few neighbours each."""
     count = len(everybody.ids)

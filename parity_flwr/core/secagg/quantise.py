@@ -14,14 +14,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.core.secagg.stream import keystream
+from parity_flwr.core.fixed_point import grid_points
+from parity_flwr.core.keystream import keystream
 from parity_flwr.errors import ConfigError
 
 Words = NDArray[np.uint32]
 
 _LARGEST: Final = 2**31 - 1
 MOST_ADDENDS: Final = 1 << 16
-_BLOCK: Final = 1 << 16
 _MAX_RANGE: Final = 1e9
 
 
@@ -99,29 +99,19 @@ class Quantiser:
 
         Raises
         ------
-        ConfigError
+        DataError
             If a number is NaN or infinite, or beyond C and not to be clipped.
         """
-        words, clipped = np.empty(values.size, np.uint32), 0
-        uniform = None if rounding_key is None else keystream(rounding_key, values.size)
-        factor = self.levels / self.clipping_range
-        for start in range(0, values.size, _BLOCK):
-            part = slice(start, start + _BLOCK)
-            block = values[part].astype(np.float64)
-            outside = self._outside(block)
-            if outside and not clip:
-                raise _out_of_range(self.clipping_range, outside)
-            clipped += outside
-            if outside:
-                np.clip(block, -self.clipping_range, self.clipping_range, out=block)
-            block *= factor
-            if uniform is None:
-                np.rint(block, out=block)
-            else:
-                block += uniform[part] * 2.0**-32
-                np.floor(block, out=block)
-            words[part] = block.astype(np.int32).view(np.uint32)
-        return Quantised(words, clipped)
+        points = np.empty(values.size, np.int32)
+        clipped = grid_points(
+            values,
+            points,
+            limit=self.clipping_range,
+            levels=self.levels,
+            clip=clip,
+            uniform=None if rounding_key is None else keystream(rounding_key, values.size),
+        )
+        return Quantised(points.view(np.uint32), clipped)
 
     def count(self, number: int) -> int:
         """Return a count as a word, cut to Q; counts are summed as they are."""
@@ -130,23 +120,3 @@ class Quantiser:
     def dequantise(self, total: Words) -> NDArray[np.float64]:
         """Return the numbers that a sum of at most n vectors stands for, float64."""
         return np.asarray(total.view(np.int32) * self.step, np.float64)
-
-    def _outside(self, block: NDArray[np.float64]) -> int:
-        largest = max(float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
-        if not math.isfinite(largest):
-            raise ConfigError(
-                "secure aggregation needs finite numbers",
-                came="NaN or infinity",
-                action="check the training: this client is left out of the round",
-            )
-        if largest <= self.clipping_range:
-            return 0
-        return int(np.count_nonzero(np.abs(block) > self.clipping_range))
-
-
-def _out_of_range(limit: float, count: int) -> ConfigError:
-    return ConfigError(
-        f"secure aggregation needs numbers within {limit:g}",
-        came=f"at least {count} beyond it",
-        action="raise clipping_range, or allow clipping",
-    )

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.centre import geometric_median
 from parity_flwr.core.distances import squared_distances
+from parity_flwr.core.key_agreement import derive_key
+from parity_flwr.core.keystream import keystream
 from parity_flwr.core.rows import Rows, blocks
-from parity_flwr.core.secagg.stream import keystream
 from parity_flwr.errors import ConfigError
 
 Values = NDArray[np.float64]
@@ -69,6 +70,11 @@ class GroupConfig:
                 came=repr(self)[:120],
                 action="change GroupConfig",
             )
+
+
+def group_seed(secret: bytes, round: int) -> bytes:
+    """Return the seed of one round's groups from a run's secret."""
+    return derive_key(secret, b"parity-flwr/secagg/groups/v1", round.to_bytes(8, "big"))
 
 
 def draw_groups(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +37,20 @@ class Dealt:
     participants: Participants
     deals: Mapping[int, Deal]
 
-    def delivery(self, participant: int) -> dict[int, bytes]:
-        """Return the sealed shares for one participant, by dealer."""
-        found = {}
-        for dealer in self.participants.neighbours(participant):
-            if dealer in self.deals:
-                place = self.participants.neighbours(dealer).index(participant)
-                found[dealer] = self.deals[dealer].sealed[place]
+    @cached_property
+    def _deliveries(self) -> dict[int, dict[int, bytes]]:
+        found: dict[int, dict[int, bytes]] = {each: {} for each in self.participants.ids}
+        for dealer, deal in sorted(self.deals.items()):
+            for holder in self.participants.fixed_to(dealer)[1:]:
+                found[holder][dealer] = b""
+            to = self.participants.sealed_to(dealer)
+            for holder, sealed in zip(to, deal.sealed, strict=True):
+                found[holder][dealer] = sealed
         return found
+
+    def delivery(self, participant: int) -> dict[int, bytes]:
+        """Return the sealed shares for one participant, by dealer; empty: it derives them."""
+        return self._deliveries[participant]
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,13 @@ class Summed:
         participants = self.dealt.participants
         dealers = set(participants.neighbours(survivor)) & set(self.dealt.deals)
         return frozenset(dealers) - self.complaints[survivor]
+
+    def reveals(self, survivor: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return of whom a survivor reveals a seed's share, and of whom a key's."""
+        held = sorted({survivor, *self.masked_with(survivor)})
+        present = set(self.survivors)
+        seeds = tuple(each for each in held if each in present)
+        return seeds, tuple(each for each in held if each not in present)
 
 
 def collect_advertisements(

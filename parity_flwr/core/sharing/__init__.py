@@ -6,9 +6,10 @@
 """
 
 from parity_flwr.core.sharing.additive import additive_shares, additive_sum
-from parity_flwr.core.sharing.field import MERSENNE_31, MERSENNE_521, Draw
+from parity_flwr.core.sharing.field import MERSENNE_31, PRIME_256, Draw
 from parity_flwr.core.sharing.shamir import (
     combine,
+    extension_weights,
     interpolation_weights,
     share_bytes,
     share_from_bytes,
@@ -23,12 +24,13 @@ from parity_flwr.core.sharing.vectors import (
 
 __all__ = [
     "MERSENNE_31",
-    "MERSENNE_521",
+    "PRIME_256",
     "Draw",
     "additive_shares",
     "additive_sum",
     "combine",
     "combine_vector",
+    "extension_weights",
     "interpolation_weights",
     "share_bytes",
     "share_from_bytes",

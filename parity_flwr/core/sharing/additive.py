@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parity_flwr.core.sharing.field import (
-    MERSENNE_521,
+    PRIME_256,
     Draw,
     draw_below,
     require_element,
@@ -15,7 +15,7 @@ from parity_flwr.errors import ConfigError
 
 
 def additive_shares(
-    secret: int, *, count: int, draw: Draw, modulus: int = MERSENNE_521
+    secret: int, *, count: int, draw: Draw, modulus: int = PRIME_256
 ) -> list[int]:
     """Return ``count`` shares whose sum is the secret, modulo ``modulus``.
 
@@ -44,7 +44,7 @@ def additive_shares(
     return [*shares, (secret - sum(shares)) % modulus]
 
 
-def additive_sum(shares: Sequence[int], *, modulus: int = MERSENNE_521) -> int:
+def additive_sum(shares: Sequence[int], *, modulus: int = PRIME_256) -> int:
     """Return the secret of all its shares; sums of shares give the sum of secrets.
 
     Examples

@@ -10,8 +10,11 @@ from parity_flwr.errors import ConfigError
 Draw: TypeAlias = Callable[[int], bytes]
 """Returns that many bytes; cryptographic ones, such as ``secrets.token_bytes``."""
 
-MERSENNE_521: Final = 2**521 - 1
-"""Holds secrets of up to 65 bytes: keys and seeds."""
+PRIME_256: Final = 2**256 - 189
+"""The largest prime of 256 bits: holds keys and seeds of 32 random bytes.
+
+One in 2^248 of them is not below it, and is refused.
+"""
 
 MERSENNE_31: Final = 2**31 - 1
 """Holds the entries of vectors; products fit 64 bits."""
