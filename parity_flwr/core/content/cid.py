@@ -92,7 +92,9 @@ class Cid:
             return cls(0, DAG_PB, bytes(data[2:]))
         if len(data) == 36 and data[0] == 1 and data[2:4] == _SHA256:
             return cls(1, data[1], bytes(data[4:]))
-        raise _refusal("34 or 36 bytes of a SHA-256 CID", f"{len(data)} bytes, 0x{data[:4].hex()}")
+        raise _refusal(
+            "34 or 36 bytes of a SHA-256 CID", f"{len(data)} bytes, 0x{data[:4].hex()}"
+        )
 
     def __bytes__(self) -> bytes:
         """Return the binary form: 36 bytes for version 1, as contracts keep it."""
@@ -129,5 +131,7 @@ def _version_1(data: bytes | None) -> bytes | None:
 
 def _refusal(needed: str, came: str) -> ConfigError:
     return ConfigError(
-        f"a CID needs {needed}", came=came[:120], action="copy the CID again from where it stands"
+        f"a CID needs {needed}",
+        came=came[:120],
+        action="copy the CID again from where it stands",
     )

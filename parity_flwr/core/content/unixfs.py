@@ -7,6 +7,7 @@ profile is always explicit here and its name is stored beside the CID.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -48,55 +49,51 @@ Fetch = Callable[[Cid], bytes]
 """Returns the block of a CID, not checked yet."""
 
 
-def file_cid(
-    pieces: Iterable[bytes], *, profile: Profile = CLASSIC, sink: Sink | None = None
-) -> Cid:
-    """Return the CID of a file, in memory of a few chunks whatever its size.
+class FileHasher:
+    """Takes a file piece by piece and gives its CID, in memory of a few chunks.
 
     Parameters
     ----------
-    pieces : iterable of bytes
-        The file in pieces of any sizes.
-    profile : Profile, keyword-only
-        How it is cut.
+    profile : Profile
+        How the file is cut.
     sink : callable, optional, keyword-only
         Gets every block, the root last: who stores them in this order has no parent
         without its children.
-
-    Examples
-    --------
-    >>> str(file_cid([b"hello ", b"world"]))
-    'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
     """
-    builder = _Builder(profile, sink)
-    for chunk in _chunks(pieces, profile.chunk):
-        builder.leaf(chunk)
-    return builder.root()
 
-
-class _Builder:
-    """Grows the tree from the left; keeps at most `width` links a level."""
-
-    def __init__(self, profile: Profile, sink: Sink | None) -> None:
+    def __init__(self, profile: Profile = CLASSIC, *, sink: Sink | None = None) -> None:
         self._profile = profile
         self._sink = sink
+        self._waiting = bytearray()
         self._levels: list[list[Link]] = [[]]
 
-    def leaf(self, chunk: bytes) -> None:
-        if self._profile.version == 1:
-            self._add(self._put(chunk, RAW, 0, len(chunk)))
-        else:
-            self._add(self._put(encode_node(Node(chunk, ())), DAG_PB, 0, len(chunk)))
+    def update(self, piece: bytes | memoryview) -> None:
+        """Take the next bytes of the file, any number of them."""
+        view = memoryview(piece).cast("B") if len(piece) else memoryview(b"")
+        while len(view):
+            take = view[: self._profile.chunk - len(self._waiting)]
+            self._waiting += take
+            view = view[len(take) :]
+            if len(self._waiting) == self._profile.chunk:
+                self._leaf()
 
-    def root(self) -> Cid:
-        """Close every level that is still open; a level of one link alone is the root."""
-        if not any(self._levels):
-            self.leaf(b"")
-        for level in range(2 * MAX_DEPTH):
+    def cid(self) -> Cid:
+        """Close the file and return its CID; the hasher is spent."""
+        if self._waiting or not any(self._levels):
+            self._leaf()
+        # A level with one link alone, and none above it, is the root.
+        for level in itertools.count():  # pragma: no branch
             if len(self._levels[level]) == 1 and not any(self._levels[level + 1 :]):
-                break
+                return self._levels[level][0].cid
             self._close(level)
-        return self._levels[level][0].cid
+        raise AssertionError("every level leaves fewer links above it")
+
+    def _leaf(self) -> None:
+        chunk = bytes(self._waiting)
+        self._waiting.clear()
+        raw = self._profile.version == 1
+        block, codec = (chunk, RAW) if raw else (encode_node(Node(chunk, ())), DAG_PB)
+        self._add(self._put(block, codec, 0, len(chunk)))
 
     def _add(self, link: Link, level: int = 0) -> None:
         if level == len(self._levels):
@@ -118,6 +115,25 @@ class _Builder:
         if self._sink is not None:
             self._sink(cid, block)
         return Link(cid, len(block) + below, size)
+
+
+def file_cid(
+    pieces: Iterable[bytes | memoryview],
+    *,
+    profile: Profile = CLASSIC,
+    sink: Sink | None = None,
+) -> Cid:
+    """Return the CID of a file given in pieces of any sizes; see :class:`FileHasher`.
+
+    Examples
+    --------
+    >>> str(file_cid([b"hello ", b"world"]))
+    'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
+    """
+    hasher = FileHasher(profile, sink=sink)
+    for piece in pieces:
+        hasher.update(piece)
+    return hasher.cid()
 
 
 def read_file(root: Cid, fetch: Fetch, *, max_bytes: int) -> Iterator[bytes]:
@@ -169,27 +185,13 @@ class _Reader:
     def _node(self, cid: Cid, depth: int) -> Node:
         self._blocks -= 1
         if depth > MAX_DEPTH or self._blocks < 0:
-            raise _refusal("a tree of no more levels and blocks than its bytes need", "more", cid)
+            raise _refusal(
+                "a tree of no more levels and blocks than its bytes need", "more", cid
+            )
         block = self._fetch(cid)
         if not cid.fits(block):
             raise _refusal("the block that it names", f"{len(block)} other bytes", cid)
         return Node(block, ()) if cid.codec == RAW else decode_node(block)
-
-
-def _chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Cut pieces of any sizes into chunks of one size; the last may be shorter."""
-    waiting = bytearray()
-    for piece in pieces:
-        view = memoryview(piece).cast("B")
-        while len(view):
-            take = view[: size - len(waiting)]
-            waiting += take
-            view = view[len(take) :]
-            if len(waiting) == size:
-                yield bytes(waiting)
-                waiting.clear()
-    if waiting:
-        yield bytes(waiting)
 
 
 def _refusal(needed: str, came: str, cid: Cid) -> ContentError:
