@@ -47,7 +47,11 @@ class Service:
     def __post_init__(self) -> None:
         parsed = _parsed(self.url)
         plain = parsed is not None and not (
-            parsed.userinfo or parsed.query or parsed.fragment or not parsed.host
+            parsed.userinfo
+            or parsed.query
+            or parsed.fragment
+            or not parsed.host
+            or (parsed.port or 1) > 65535
         )
         if parsed is None or not plain or parsed.scheme not in ("http", "https"):
             raise _refusal(
@@ -97,10 +101,11 @@ class Service:
         sent = {"Accept-Encoding": "identity", **(headers or {})}
         sent |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         address = self.url.rstrip("/") + path
+        tls = address.lower().startswith("https:")  # its context is slow to make
         try:
             # no redirects: a token must not follow them; no proxies or netrc of the environment
             with (
-                httpx.Client(timeout=self.timeout_s, trust_env=False) as client,
+                httpx.Client(timeout=self.timeout_s, trust_env=False, verify=tls) as client,
                 client.stream(
                     method, address, params=query, content=content, headers=sent
                 ) as answer,

@@ -240,7 +240,8 @@ def _opened(path: Path, file: BinaryIO, size: int) -> Bundle | Damage:
     try:
         contents = loads(table, Contents)
     except JournalError as error:
-        return Damage(f"the table of contents ({error.came[:80]})", place.start, place.stop)
+        problem = f"{error.needed.partition('needs ')[2]}; got {error.came}"[:160]
+        return Damage(f"the table of contents, {problem}", place.start, place.stop)
     return Bundle(path, contents, head[24:].hex(), place.stop)
 
 

@@ -128,7 +128,7 @@ def file_cid(
     Examples
     --------
     >>> str(file_cid([b"hello ", b"world"]))
-    'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
+    'bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
     """
     hasher = FileHasher(profile, sink=sink)
     for piece in pieces:
