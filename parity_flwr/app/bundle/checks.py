@@ -12,11 +12,11 @@ from parity_flwr.app.bundle.writing import identity_digest
 from parity_flwr.app.journal.chain import Entry, Record
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.canonical import MAX_BYTES, dumps, loads
-from parity_flwr.core.content.records import PublishedRound, ScoreList, score_of
+from parity_flwr.core.content.records import PublishedRound, ScoreList, scores_problem
 from parity_flwr.core.content.safetensors import safetensors_chunks
 from parity_flwr.core.content.unixfs import PROFILES, Profile, file_cid
 from parity_flwr.core.encoding import ModelLimits, decode_model, model_hash
-from parity_flwr.core.records import ReputationState, RoundRecord
+from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import (
     CheckpointError,
     ConfigError,
@@ -135,21 +135,12 @@ class PublishedCheck:
         scores = self._read(record.round, "scores")
         if str(file_cid([scores], profile=profile)) != published.scores:
             return "the scores are not those that the record names"
-        return self._scores_problem(loads(scores, ScoreList), record.state, published)
+        return self._scores_problem(loads(scores, ScoreList), published)
 
-    def _scores_problem(
-        self, scores: ScoreList, state: ReputationState, published: PublishedRound
-    ) -> str:
-        if (scores.run_id, scores.round) != (published.run_id, published.round):
-            return "the scores are of another run or round"
-        right = {name: score_of(each.composite) for name, each in state.standings.items()}
-        if missing := right.keys() - {row.identity for row in scores.rows}:
-            return f"{min(missing)!r:.60} has a reputation and no score"
+    def _scores_problem(self, scores: ScoreList, published: PublishedRound) -> str:
+        if problem := scores_problem(scores, published):
+            return problem
         before, self._earned = self._earned, {row.identity: row.reward for row in scores.rows}
-        for row in scores.rows:
-            if row.score != right.get(row.identity, 0):
-                expected = right.get(row.identity, 0)
-                return f"{row.identity!r:.60} has the score {row.score}, reputation {expected}"
         for name, reward in before.items():
             if self._earned.get(name, 0) < reward:
                 return f"the reward of {name!r:.60} fell"

@@ -149,6 +149,25 @@ def score_of(composite: float) -> int:
     return min(max(round(Fraction(composite) * 1000), 0), MAX_SCORE)
 
 
+def scores_problem(scores: ScoreList, published: PublishedRound) -> str:
+    """Return why a list is not the one of a published round, empty if it is.
+
+    It has to be of that run and round, with the score of every identity that has a
+    reputation, and 0 for every other.
+    """
+    if (scores.run_id, scores.round) != (published.run_id, published.round):
+        return "the scores are of another run or round"
+    standings = published.record.state.standings
+    if missing := standings.keys() - {row.identity for row in scores.rows}:
+        return f"{min(missing)!r:.60} has a reputation and no score"
+    for row in scores.rows:
+        standing = standings.get(row.identity)
+        right = score_of(standing.composite) if standing else 0
+        if row.score != right:
+            return f"{row.identity!r:.60} has the score {row.score}, its reputation is {right}"
+    return ""
+
+
 def score_tree(rows: Sequence[ScoreRow]) -> MerkleTree | None:
     """Return the tree over (index, identity, score); None without rows (P-18)."""
     leaves = [(row.index, row.identity, row.score) for row in rows]
