@@ -34,10 +34,13 @@ _EPILOG = examples(
 def bundle(reference: str, output: Path, updates: bool, force: bool, as_json: bool) -> None:
     """Write one file with which anybody can verify a run offline."""
     from parity_flwr.app.bundle.writing import bundle_run, require_output
+    from parity_flwr.app.content import content_store
 
     require_output(output, overwrite=force)
-    folder = RunFolder.find(reference, Environment.read().home)
-    made = bundle_run(folder, output, updates=updates)
+    environment = Environment.read()
+    folder = RunFolder.find(reference, environment.home)
+    store = content_store(folder, environment)
+    made = bundle_run(folder, output, updates=updates, store=store)
 
     def human(out: Output) -> None:
         out.line(f"{output}: {made.bundle.end} bytes, {made.rounds} rounds of {folder.id}")
