@@ -47,6 +47,11 @@ class FolderPublications:
             raise _damaged(path, f"round {found.round}")
         return found
 
+    def before(self, round_number: int) -> Publication | None:
+        """Return what was published last of the rounds below; errors as :meth:`published`."""
+        earlier = [number for number in self.rounds() if number < round_number]
+        return self.published(earlier[-1]) if earlier else None
+
     def publish(self, publication: Publication) -> None:
         """Write down that a round is published.
 
