@@ -15,6 +15,9 @@ from journal_records import model_of, record
 from parity_flwr.app.bundle.verifying import verify_bundle
 from parity_flwr.app.bundle.writing import bundle_run
 from parity_flwr.app.runs.publications import FolderPublications
+from parity_flwr.app.verification.checks import Line
+from parity_flwr.app.verification.trust import Trust
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.chain_bridge.content import (
     DirectoryStore,
     fetch_round,
@@ -234,3 +237,16 @@ def test_a_round_that_the_journal_does_not_know_is_named(tmp_path: Path) -> None
     lines = verify_bundle(sealed(tmp_path / "x", parts)).lines
     assert any("round 9 is published and not in the journal" in line.detail for line in lines)
     assert opened(tmp_path / "x").names > opened(tmp_path / "whole").names
+
+
+def test_a_run_is_compared_with_what_it_published(tmp_path: Path) -> None:
+    run, published = published_run(tmp_path / "run")
+    lines = {line.name: line for line in verify(run).lines}
+    assert lines["published rounds"] == Line("published rounds", True, "3 say the same")
+    assert verify(run, trust=Trust.parse(published[2].record)).ok
+    assert not verify(run, trust=Trust.parse(published[1].record)).ok
+    (block,) = run.content.glob(f"*/{published[1].scores}")
+    block.write_bytes(block.read_bytes()[:-1])
+    failed = {line.name: line.detail for line in verify(run).lines if line.ok is False}
+    assert list(failed) == ["published rounds"]
+    assert published[1].scores in failed["published rounds"]
