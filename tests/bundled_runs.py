@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,11 +28,21 @@ EVERY = frozenset(range(1000))
 
 
 def published_run(
-    path: Path, *, num_rounds: int = 3, only: frozenset[int] = EVERY
+    path: Path, *, only: frozenset[int] = EVERY
 ) -> tuple[RunFolder, list[Publication]]:
-    """Return a completed run with all of its rounds published into its folder."""
-    run = finished(path, num_rounds)
-    return run, publish_all(run, only=only)
+    """Return a completed run of three rounds with all of them published into its folder."""
+    folder, published = _template(only)
+    shutil.copytree(folder, path)
+    return RunFolder(path), list(published)
+
+
+@functools.cache
+def _template(only: frozenset[int]) -> tuple[Path, tuple[Publication, ...]]:
+    """Make such a run once; it is removed when the tests end."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    run = finished(Path(folder.name) / "run")
+    return run.path, tuple(publish_all(run, only=only))
 
 
 def publish_all(run: RunFolder, *, only: frozenset[int] = EVERY) -> list[Publication]:
