@@ -70,12 +70,15 @@ def test_every_model_keeps_every_levels_promise(
     folder = RunFolder(Path(result["path"]))
     verified = verify(folder)
     assert verified.ok
-    assert "the clients keep their own" in [each.detail for each in verified.lines]
+    (ledger,) = [each.detail for each in verified.lines if each.name == "privacy ledger"]
+    assert ledger.startswith(f"{4 * (1 + rounds)} charges that 4 clients reported, epsilon ")
+    assert f" of {EPSILON[level]:g} at delta" in ledger
     header = open_journal(folder).header()
     assert header is not None
     assert header.config["client-privacy"]["epsilon"] == EPSILON[level]
     sums = level == "high"
-    assert header.strategy == ("SecureAggregation" if sums else "ReputationFedAvg")
+    plain = "ReputationFedAvg" if rounds == 2 else "ReleasedSums"
+    assert header.strategy == ("SecureAggregation" if sums else plain)
     assert ("averaging: plain" in privacy["meaning"][-1]) == sums
     assert result["metrics"][best] > least
     assert RARE not in (folder.path / "encoding.json").read_text()

@@ -29,7 +29,7 @@ from parity_flwr.app.tabular.federation import (
     held_out_metrics,
     judge,
 )
-from parity_flwr.app.tabular.plan import Model, TabularPlan
+from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.privacy_report import client_ledgers, privacy_report
 from parity_flwr.app.tabular.private_data import (
@@ -40,7 +40,6 @@ from parity_flwr.app.tabular.private_data import (
 )
 from parity_flwr.app.tabular.private_federation import build_private
 from parity_flwr.clients import save_forest
-from parity_flwr.core.forest import decode_forest
 from parity_flwr.errors import RunError
 
 NOTHING = "privacy off: nothing is promised; the server sees every update"
@@ -74,7 +73,7 @@ def run_table(
     """Run the plan to its end and return what came out as plain data.
 
     The folder gets journal, checkpoints, report, ``encoding.json`` with what turns columns
-    into inputs, with a privacy level ``privacy.json``, and an exact forest ``model.skops``.
+    into inputs, with a privacy level ``privacy.json``, and a forest ``model.skops``.
 
     Parameters
     ----------
@@ -117,8 +116,8 @@ def run_table(
             came=problem,
             action=f"see {folder.path / 'flower.log'}",
         )
-    if plan.model is Model.RANDOM_FOREST and privacy is None:
-        save_forest(folder.path / "model.skops", decode_forest(model))
+    if federation.forest is not None:
+        save_forest(folder.path / "model.skops", federation.forest(model))
     write_report(folder)
     return _result(plan, data, federation, model, folder) | {
         "privacy": _spent(privacy, state, plan),
