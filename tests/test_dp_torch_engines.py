@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -31,10 +32,7 @@ NUM_CLIENTS = 3
 def task() -> ModuleType:
     """What the app's clients and server share."""
     with importing_from(APPS / "dptrained", {"dptrainedapp"}):
-        from dptrainedapp import task  # type: ignore[import-not-found]
-
-        assert isinstance(task, ModuleType)
-        return task
+        return importlib.import_module("dptrainedapp.task")
 
 
 def epsilon_of(charges: list[Charge], delta: float) -> float:

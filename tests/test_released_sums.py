@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ConfigRecord, Context, Message, MetricRecord
-from flwr.client import Client
-from flwr.clientapp import ClientApp
+from flwr.app import Message, MetricRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dp_federation import ListJournalWithCharges
 from flower_messages import node
 from parity_flwr.clients import (
     ForestRelease,
@@ -25,61 +21,18 @@ from parity_flwr.clients import (
     Table,
     linear_estimator,
     load_forest,
-    parity_mods,
     save_forest,
     to_sklearn,
 )
 from parity_flwr.core.forest import ForestLimits, check_trees, forest_values
 from parity_flwr.core.privacy.adassp import Bounds
-from parity_flwr.core.privacy.charge_report import ChargeReport
-from parity_flwr.core.privacy.leaf_counts import SharedTrees
-from parity_flwr.core.privacy.ledger import Budget, Charge, Unit
+from parity_flwr.core.privacy.ledger import Budget, Unit
 from parity_flwr.core.privacy.stream import RandomStream
 from parity_flwr.core.privacy.sums_release import SUMS, SumsRelease, no_sums
 from parity_flwr.core.records import Verdict
-from parity_flwr.core.wire import CHARGES, PARITY_RECORD
-from parity_flwr.errors import BudgetError, ConfigError, JournalError
-from parity_flwr.strategies import ReleasedSums, Sampling
-from trust_runs import Spoil, Watched, facts_of, record
-
-BUDGET = Budget(epsilon=2.0, delta=1e-5, unit=Unit.EXAMPLE)
-TREES = SharedTrees(seed=2, trees=6, depth=3, low=np.full(3, -1.0), high=np.full(3, 1.0))
-CLASSES = ForestRelease(trees=TREES, classes=("a", "b"), noise_multiplier=0.5, most=400)
-NUMBERS = ForestRelease(trees=TREES, steps=(-1.0, 0.0, 2.0), noise_multiplier=0.5)
-LINEAR = LinearRelease.promising(3, epsilon=2.0, delta=1e-5, most=400)
-CLIENTS = 5
-
-
-def rows(partition: int, release: SumsRelease) -> Table:
-    rng = np.random.default_rng(partition)
-    x = rng.uniform(-0.5, 0.5, (400, 3))
-    y = x @ np.array([0.5, -0.4, 0.2])
-    return Table(x, (y > 0).astype(np.int64) if release is CLASSES else y)
-
-
-def app(release: SumsRelease) -> ClientApp:
-    def client_fn(context: Context) -> Client:
-        partition = int(context.node_config["partition-id"])
-        return ReleaseClient(
-            release,
-            train=rows(partition, release),
-            context=context,
-            budget=BUDGET,
-            noise_seed=bytes([partition]) * 32,
-        ).to_client()
-
-    return ClientApp(client_fn, mods=parity_mods())
-
-
-def run(
-    release: SumsRelease, *, spoil: dict[int, Spoil] | None = None, rounds: int = 1
-) -> tuple[np.ndarray, ListJournalWithCharges]:
-    journal = ListJournalWithCharges()
-    sampling = Sampling(fraction_evaluate=0.0, min_available_nodes=CLIENTS)
-    strategy = ReleasedSums(release, seed=1, journal=journal, sampling=sampling)
-    with Watched(app(release), CLIENTS, spoil=spoil) as grid:
-        result = strategy.start(grid, strategy.initial_arrays(), num_rounds=rounds)
-    return result.arrays[SUMS].numpy(), journal
+from parity_flwr.errors import BudgetError, ConfigError
+from released_runs import BUDGET, CLASSES, CLIENTS, LINEAR, NUMBERS, TREES, rows, run
+from trust_runs import Spoil, facts_of, record
 
 
 @pytest.mark.parametrize("release", [LINEAR, CLASSES, NUMBERS], ids=["linear", "classes", "y"])
@@ -235,52 +188,6 @@ def test_a_client_without_rows_sends_noise_like_the_others() -> None:
         (sums,), examples, _ = client.fit([no_sums(release)[SUMS]], {})
         assert (sums.shape, examples) == (release.shape, 1)
         assert np.abs(sums).max() > 0
-
-
-def reporting(body: bytes) -> Spoil:
-    def spoil(reply: Message) -> list[Message]:
-        present = dict(reply.content.config_records[PARITY_RECORD])
-        reply.content[PARITY_RECORD] = ConfigRecord({**present, CHARGES: body})
-        return [reply]
-
-    return spoil
-
-
-HONEST = Charge(
-    run="list", round=1, noise_multiplier=LINEAR.noise_multiplier, unit=Unit.EXAMPLE
-)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"\x80\x04",
-        b"{}",
-        b"[" * 70_000,
-        ChargeReport((replace(HONEST, run="another"),)).pack(),
-        ChargeReport((replace(HONEST, round=2),)).pack(),
-        ChargeReport((replace(HONEST, count=10**9),)).pack(),
-        ChargeReport((replace(HONEST, noise_multiplier=1e-9),)).pack(),
-        ChargeReport((HONEST,) * 65).pack(),
-    ],
-)
-def test_reports_that_cannot_be_are_left_out_and_the_update_counts(body: bytes) -> None:
-    honest, _ = run(LINEAR)
-    found, journal = run(LINEAR, spoil={1: reporting(body)})
-    assert (found == honest).all()
-    assert {each.client for each in journal.charged} == {
-        f"client-{k}" for k in range(CLIENTS) if k != 1
-    }
-
-
-def test_a_client_reports_under_its_own_name_only() -> None:
-    body = ChargeReport((replace(HONEST, client="client-3"),)).pack()
-    _, journal = run(LINEAR, spoil={1: reporting(body)})
-    assert sorted(each.client for each in journal.charged) == [
-        f"client-{k}" for k in range(CLIENTS)
-    ]
-    with pytest.raises(JournalError):
-        ChargeReport.unpack(bytes(1 << 20))
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ class PrivateLinear:
     def client(self, table: Table, context: Context) -> NumPyClient:
         """Return the client of these rows."""
         budget = self._privacy.open_ledger(context, run=self._run).budget
-        scaled = Table(table.x, (table.y - self._data.centre) / self._data.scale)
+        y = (np.asarray(table.y, np.float64) - self._data.centre) / self._data.scale
+        scaled = Table(table.x, y)
         return ReleaseClient(self.release, train=scaled, context=context, budget=budget)
 
     def predict(self, arrays: Arrays, x: NDArray[np.float32]) -> Values:
