@@ -106,7 +106,7 @@ def test_a_private_forest_is_a_scikit_learn_forest_on_disk(
     test = read_encoding(folder, load_rows(plan)).test
     x = test.x.astype(np.float32)
     if target == "sick":
-        right = estimator.predict(x) == np.array(["no", "yes"])[test.y]
+        right = estimator.predict(x) == np.array(["no", "yes"])[np.asarray(test.y, np.int64)]
         assert right.mean() == pytest.approx(result["metrics"]["accuracy"], rel=1e-12)
     else:
         error = float(((estimator.predict(x) - test.y) ** 2).mean() ** 0.5)
