@@ -8,6 +8,7 @@ Examples
 """
 
 from parity_flwr.clients.adapter import numpy_client_mod
+from parity_flwr.clients.charges import charges_mod
 from parity_flwr.clients.decryptor import DecryptorsKey, OwnKey
 from parity_flwr.clients.dp_gradients import Clipping, Method
 from parity_flwr.clients.dp_model import private_model
@@ -23,6 +24,7 @@ from parity_flwr.clients.key_holding import AgreedSecret, ProvisionedSecret
 from parity_flwr.clients.linear import LinearClient, LinearTraining, StatisticsClient
 from parity_flwr.clients.linear_model import initial_linear, linear_estimator
 from parity_flwr.clients.local_dp import LocalDPMod
+from parity_flwr.clients.release_client import ReleaseClient
 from parity_flwr.clients.secagg import SecAggMod
 from parity_flwr.clients.signing import SigningMod, derived_signers
 from parity_flwr.clients.stack import parity_mods
@@ -30,6 +32,8 @@ from parity_flwr.clients.tables import Table
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
 from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, initial_arrays, mlp
 from parity_flwr.clients.validation import ValidationMod
+from parity_flwr.core.privacy.forest_release import ForestRelease
+from parity_flwr.core.privacy.linear_release import LinearRelease
 from parity_flwr.core.secagg.policy import SecAggPolicy
 from parity_flwr.core.secagg.trust import GivenKeys
 
@@ -43,9 +47,11 @@ __all__ = [
     "ExamplePrivacy",
     "Examples",
     "ForestClient",
+    "ForestRelease",
     "ForestTraining",
     "GivenKeys",
     "LinearClient",
+    "LinearRelease",
     "LinearTraining",
     "LocalDPMod",
     "LocalTraining",
@@ -53,6 +59,7 @@ __all__ = [
     "OutOfRange",
     "OwnKey",
     "ProvisionedSecret",
+    "ReleaseClient",
     "SecAggMod",
     "SecAggPolicy",
     "SigningMod",
@@ -60,6 +67,7 @@ __all__ = [
     "Table",
     "TorchClient",
     "ValidationMod",
+    "charges_mod",
     "cnn",
     "derived_signers",
     "evaluate_arrays",

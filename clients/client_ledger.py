@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flwr.app import ConfigRecord, Context
 
+from parity_flwr.clients.charges import note_charge
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.privacy.ledger import Budget, Charge, Ledger
 from parity_flwr.errors import ConfigError, JournalError
@@ -85,11 +86,16 @@ class ClientLedger:
         BudgetError
             It does not fit.
         """
-        body = dumps(self.ledger.charged(charge))
+        before = self.ledger
+        after = before.charged(charge)
+        if after is before:
+            return
+        body = dumps(after)
         if self.file is not None:
             _replace(self.file, body)
         else:
             self.context.state[STATE_RECORD] = ConfigRecord({_FIELD: body})
+        note_charge(self.context, charge)
 
     def _read(self) -> Ledger | None:
         body = self._stored()

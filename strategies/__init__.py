@@ -7,7 +7,8 @@
 ``RuleStrategy(rule)`` any rule of :mod:`parity_flwr.core.rules` behind the gate; the rules of
 the literature are there by name. ``ForestBagging`` is the same trust over random forests,
 ``LeastSquares`` over the statistics of a linear regression. ``DPFedAvg`` averages under
-central differential privacy, ``EncryptedAggregation`` adds up ciphertexts,
+central differential privacy, ``ReleasedSums`` averages what clients release once under their
+own, ``EncryptedAggregation`` adds up ciphertexts,
 ``SecureAggregation`` averages updates that the server cannot see, and
 ``SubgroupSecureAggregation`` does so in groups that it can judge.
 """
@@ -40,6 +41,7 @@ from parity_flwr.strategies.ready import (
     SafeFedAvg,
     TrimmedMean,
 )
+from parity_flwr.strategies.released_sums import ReleasedSums
 from parity_flwr.strategies.reputation import Reputation
 from parity_flwr.strategies.reputation_fedavg import ReputationFedAvg
 from parity_flwr.strategies.ruled import RootUpdate, RuleStrategy
@@ -75,6 +77,7 @@ __all__ = [
     "Passed",
     "PooledStatistics",
     "Refused",
+    "ReleasedSums",
     "Reputation",
     "ReputationConsensus",
     "ReputationFedAvg",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from logging import INFO, WARNING
+from typing import Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -20,21 +21,21 @@ from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check
 from parity_flwr.core.privacy.ledger import Ledger
 from parity_flwr.core.privacy.rounds import PRIVACY, decide_private
 from parity_flwr.core.privacy.stream import RandomStream
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import Resumption, RoundFacts, RoundRecord, Verdict
 from parity_flwr.core.rounds import apply_actions
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.strategies.arrays import moved
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper
+from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper
 from parity_flwr.strategies.dp_budget import RunBudget, check_sampling
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.facts import update_rows
 from parity_flwr.strategies.gate import Arrays, Gate
-from parity_flwr.strategies.identity import IdentitySource, Roster
+from parity_flwr.strategies.identity import Roster
 from parity_flwr.strategies.inner import pin
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.noisy_reply import noisy_reply
+from parity_flwr.strategies.options import CentralOptions, check_names
 from parity_flwr.strategies.resumable import EvaluateFunction, Resumable
 from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.settlement import Outcome, aggregate_copies
@@ -62,17 +63,12 @@ class DPFedAvg(Evaluating):
     inner : Strategy, optional
         What becomes of the noisy average: ``FedAvg`` by default, or a server optimiser.
         It sees nothing else, so that any strategy is safe.
-    config : TrustConfig, optional
-        Its ``gate`` is used.
-    sampling : Sampling, optional
-        Its ``min_available_nodes`` and ``node_timeout_s``; who takes part is
-        ``privacy.sampling``'s.
-    journal : Journal or None
-        Where rounds and charges are written; None for nowhere.
-    identity : IdentitySource, optional
-        How nodes become identities (for bans, and one reply per identity).
     noise_seed : bytes, optional
         For tests only: whoever knows it can subtract the noise.
+    **options : CentralOptions
+        ``config``, ``sampling``, ``journal`` and ``identity``, as
+        :class:`parity_flwr.strategies.options.CentralOptions` explains them. Who takes part
+        is ``privacy.sampling``'s; identities serve bans, and one reply each.
 
     Raises
     ------
@@ -92,27 +88,29 @@ class DPFedAvg(Evaluating):
         privacy: CentralPrivacy,
         *,
         inner: Strategy | None = None,
-        config: TrustConfig | None = None,
-        sampling: Sampling | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
         noise_seed: bytes | None = None,
+        **options: Unpack[CentralOptions],
     ) -> None:
+        check_names(options, CentralOptions.__optional_keys__)
         inner = inner or FedAvg()
-        sampling = sampling or Sampling(min_train_nodes=0, fraction_evaluate=0.0)
+        sampling = options.get("sampling") or Sampling(min_train_nodes=0, fraction_evaluate=0.0)
         check_sampling(sampling)
         if isinstance(inner, Resumable):
             check_combination(Combination(dp=NoisePlace.CENTRAL, reputation=True))
         self.privacy = privacy
         self._budget = RunBudget(privacy)
-        self.config = config or TrustConfig()
+        self.config = options.get("config") or TrustConfig()
         seed = noise_seed or secrets.token_bytes(32)
         self._noise = RandomStream(seed, label="noise")
         self._lots = RandomStream(seed, label="participation")
         self._exchange: Exchange | None = None
         book = Bookkeeper(self.config, extra={PRIVACY: privacy.plain(self.multiplier)})
         super().__init__(
-            book, inner=pin(inner), journal=journal, sampling=sampling, roster=Roster(identity)
+            book,
+            inner=pin(inner),
+            journal=options.get("journal", AUTOMATIC),
+            sampling=sampling,
+            roster=Roster(options.get("identity")),
         )
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TypedDict
 
 from parity_flwr.core.config import Design, TrustConfig
 from parity_flwr.core.measure import Rule
 from parity_flwr.core.modes import Mode, trust_config
+from parity_flwr.core.privacy.ledger import Budget
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState
 from parity_flwr.errors import ConfigError
@@ -18,23 +19,11 @@ from parity_flwr.strategies.ruled import RootUpdate
 from parity_flwr.strategies.sampling import Sampling
 
 
-class RunOptions(TypedDict, total=False):
-    """Keywords of every strategy that keeps reputation; type checkers know them.
+class JournalOptions(TypedDict, total=False):
+    """Keywords of every strategy with a journal; type checkers know them.
 
     A new option is written here and read where it is needed; no constructor repeats it.
     """
-
-    mode: Mode | str | None
-    """A named configuration: "robust" (the default), "paper" or "inclusive"."""
-
-    config: TrustConfig | None
-    """Every constant of the protocol, instead of a mode."""
-
-    seed: int | None
-    """Makes selection and the update sketches repeatable. Keep it on the server."""
-
-    sampling: Sampling | None
-    """How many nodes each phase asks, and how long to wait; by default the inner strategy's."""
 
     journal: Journal | Automatic | None
     """Where rounds are written; by default ``$PARITY_RUN_DIR`` or a new run under
@@ -43,6 +32,40 @@ class RunOptions(TypedDict, total=False):
     identity: IdentitySource | None
     """How nodes become identities; by default registered keys in a deployment, reported
     partitions in a simulation."""
+
+
+class CentralOptions(JournalOptions, total=False):
+    """Keywords of strategies that add noise themselves."""
+
+    config: TrustConfig | None
+    """Its gate is used."""
+
+    sampling: Sampling | None
+    """How many nodes have to be there, and how long to wait."""
+
+
+class SeededOptions(JournalOptions, total=False):
+    """Keywords of every strategy that chooses clients."""
+
+    seed: int | None
+    """Makes selection and the update sketches repeatable. Keep it on the server."""
+
+    promise: Budget | None
+    """What the ledger of each client allows, for the journal's header: ``parity verify``
+    holds the charges against it that clients report."""
+
+
+class RunOptions(SeededOptions, total=False):
+    """Keywords of every strategy that keeps reputation."""
+
+    mode: Mode | str | None
+    """A named configuration: "robust" (the default), "paper" or "inclusive"."""
+
+    config: TrustConfig | None
+    """Every constant of the protocol, instead of a mode."""
+
+    sampling: Sampling | None
+    """How many nodes each phase asks, and how long to wait; by default the inner strategy's."""
 
     carried: ReputationState | None
     """Reputation from an earlier run."""
@@ -85,6 +108,27 @@ def adapted(
     return changed
 
 
+def check_names(options: Mapping[str, object], known: Collection[str]) -> None:
+    """Refuse keywords that are none of the known options.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+
+    Examples
+    --------
+    >>> check_names({"seed": 1}, SeededOptions.__optional_keys__)
+    """
+    unknown = sorted(options.keys() - set(known))
+    if unknown:
+        raise ConfigError(
+            f"options need the names {', '.join(sorted(known))}",
+            came=", ".join(map(repr, unknown))[:200],
+            action="choose among them",
+        )
+
+
 def chosen_config(options: RunOptions) -> TrustConfig:
     """Return the configuration that the options name.
 
@@ -98,13 +142,7 @@ def chosen_config(options: RunOptions) -> TrustConfig:
     >>> chosen_config({"mode": "paper"}).weights.formula
     <Formula.PAPER: 'paper'>
     """
-    unknown = sorted(options.keys() - Options.__optional_keys__)
-    if unknown:
-        raise ConfigError(
-            f"options need the names {', '.join(sorted(Options.__optional_keys__))}",
-            came=", ".join(map(repr, unknown))[:200],
-            action="choose among them",
-        )
+    check_names(options, Options.__optional_keys__)
     mode, config = options.get("mode"), options.get("config")
     if mode is not None and config is not None:
         raise ConfigError(

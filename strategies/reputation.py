@@ -28,6 +28,7 @@ from parity_flwr.core.response_root import ROOT_IDENTITY
 from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper, plain_metrics
+from parity_flwr.strategies.client_charges import promised, record_charges
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.facts import (
@@ -99,7 +100,12 @@ class Reputation(Evaluating):
         self._exchange: Exchange | None = None
         self._root_model: Arrays | None = None
         super().__init__(
-            Bookkeeper(self.config, seed=self.seed, carried=options.get("carried")),
+            Bookkeeper(
+                self.config,
+                seed=self.seed,
+                carried=options.get("carried"),
+                extra=promised(options.get("promise")),
+            ),
             inner=pin(inner),
             journal=options.get("journal", AUTOMATIC),
             sampling=options.get("sampling") or Sampling.of(inner),
@@ -158,6 +164,7 @@ class Reputation(Evaluating):
         if self.book.baseline:
             return self._inner.aggregate_train(exchange.round, replies)
         answers = self._collect(exchange, replies)
+        record_charges(self.book.journal, answers, run=self.book.run_id, round=exchange.round)
         facts, memory = self._gather(exchange, answers)
         round_facts = RoundFacts(round=exchange.round, replies=facts, actions=exchange.actions)
         settled = self._settle(exchange, answers, round_facts)

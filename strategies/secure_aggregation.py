@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from logging import INFO
+from typing import Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -15,19 +16,20 @@ from flwr.serverapp.strategy import FedAvg, Strategy
 from numpy.typing import NDArray
 
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReplyFacts, RoundFacts, RoundRecord, RoundStatus
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.core.secagg.update import MeanUpdate, moved
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.arrays import write_arrays
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper, plain_metrics
+from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper, plain_metrics
+from parity_flwr.strategies.client_charges import promised, record_charges
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import ask, name_round
-from parity_flwr.strategies.identity import IdentitySource, Roster
+from parity_flwr.strategies.identity import Roster
 from parity_flwr.strategies.inner import pin, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.logs import log_round
+from parity_flwr.strategies.options import SeededOptions, check_names
 from parity_flwr.strategies.sampling import choose_trainers
 from parity_flwr.strategies.secure_config import SecureSetup, require_summable
 from parity_flwr.strategies.secure_round import SecureRound
@@ -64,10 +66,10 @@ class SecureAggregation(Evaluating):
         FedAvg, or another that works on the mean update.
     setup : SecureSetup, optional
         Range, weights, sampling, timeouts.
-    seed : int, optional
-        Makes the choice of clients repeatable. Keys are always fresh.
-    journal, identity
-        As in :class:`parity_flwr.strategies.Reputation`.
+    **options : SeededOptions
+        ``seed``, ``promise``, ``journal`` and ``identity``, as
+        :class:`parity_flwr.strategies.options.SeededOptions` explains them. The seed makes
+        the choice of clients repeatable; keys are always fresh.
 
     Examples
     --------
@@ -80,20 +82,23 @@ class SecureAggregation(Evaluating):
         inner: Strategy | None = None,
         *,
         setup: SecureSetup | None = None,
-        seed: int | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
+        **options: Unpack[SeededOptions],
     ) -> None:
+        check_names(options, SeededOptions.__optional_keys__)
         inner = inner or FedAvg()
         require_summable(inner)
         self.setup = setup or SecureSetup()
         self._round: SecureRound | None = None
         super().__init__(
-            Bookkeeper(self.setup.config, seed=seed),
+            Bookkeeper(
+                self.setup.config,
+                seed=options.get("seed"),
+                extra=promised(options.get("promise")),
+            ),
             inner=pin(inner),
-            journal=journal,
+            journal=options.get("journal", AUTOMATIC),
             sampling=self.setup.sampling,
-            roster=Roster(identity),
+            roster=Roster(options.get("identity")),
         )
 
     def summary(self) -> None:
@@ -153,6 +158,12 @@ class SecureAggregation(Evaluating):
         if current is None:
             return None, None
         current.finish(replies, roster=self._roster, state=self.state)
+        record_charges(
+            self.book.journal,
+            current.answers,
+            run=self.book.run_id,
+            round=current.exchange.round,
+        )
         judged = self._judge(current)
         facts = RoundFacts(
             round=current.exchange.round,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReplyFacts, Verdict
 from parity_flwr.core.rows import MatrixRows, Rows
 from parity_flwr.core.rules import AggregationRule, GeometricMedian
@@ -23,8 +23,7 @@ from parity_flwr.core.secagg.regrouping import (
 )
 from parity_flwr.core.secagg.update import MeanUpdate
 from parity_flwr.errors import ConfigError
-from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic
-from parity_flwr.strategies.identity import IdentitySource
+from parity_flwr.strategies.options import SeededOptions
 from parity_flwr.strategies.secure_aggregation import Judged, SecureAggregation
 from parity_flwr.strategies.secure_config import SecureSetup
 from parity_flwr.strategies.secure_round import SecureRound
@@ -48,7 +47,7 @@ class SubgroupSecureAggregation(SecureAggregation):
 
     Parameters
     ----------
-    inner, setup, seed, journal, identity
+    inner, setup, **options
         As for :class:`SecureAggregation`.
     groups : GroupConfig, optional
         Size and constants.
@@ -68,11 +67,9 @@ class SubgroupSecureAggregation(SecureAggregation):
         groups: GroupConfig | None = None,
         rule: AggregationRule | None = None,
         setup: SecureSetup | None = None,
-        seed: int | None = None,
-        journal: Journal | Automatic | None = AUTOMATIC,
-        identity: IdentitySource | None = None,
+        **options: Unpack[SeededOptions],
     ) -> None:
-        super().__init__(inner, setup=setup, seed=seed, journal=journal, identity=identity)
+        super().__init__(inner, setup=setup, **options)
         self.groups = groups or GroupConfig()
         self.rule = rule or GeometricMedian()
 

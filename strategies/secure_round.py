@@ -113,6 +113,11 @@ class SecureRound:
                     each.lost.reason,
                 )
 
+    @property
+    def answers(self) -> Sequence[Answer]:
+        """What became of each client that was asked for a masked vector."""
+        return self._answers
+
     def means(self) -> list[GroupMean]:
         """Return each group's members and mean update; members are those in the sum."""
         return [self._mean(each) for each in self.sums]

@@ -8,12 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.tabular.data import load_rows
+from parity_flwr.app.tabular.encoding_file import read_encoding
+from parity_flwr.app.tabular.plan import Model, TabularPlan
 from parity_flwr.app.verification.verify import verify
 from parity_flwr.cli.main import execute
+from parity_flwr.clients import load_forest
 from private_tables import RARE, command, people
 
 pytest.importorskip("pyarrow")
@@ -70,15 +75,42 @@ def test_every_model_keeps_every_levels_promise(
     folder = RunFolder(Path(result["path"]))
     verified = verify(folder)
     assert verified.ok
-    assert "the clients keep their own" in [each.detail for each in verified.lines]
+    (ledger,) = [each.detail for each in verified.lines if each.name == "privacy ledger"]
+    assert ledger.startswith(f"{4 * (1 + rounds)} charges that 4 clients reported, epsilon ")
+    assert f" of {EPSILON[level]:g} at delta" in ledger
     header = open_journal(folder).header()
     assert header is not None
     assert header.config["client-privacy"]["epsilon"] == EPSILON[level]
     sums = level == "high"
-    assert header.strategy == ("SecureAggregation" if sums else "ReputationFedAvg")
+    plain = "ReputationFedAvg" if rounds == 2 else "ReleasedSums"
+    assert header.strategy == ("SecureAggregation" if sums else plain)
     assert ("averaging: plain" in privacy["meaning"][-1]) == sums
     assert result["metrics"][best] > least
     assert RARE not in (folder.path / "encoding.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "level"), [("sick", "low"), ("sick", "high"), ("cost", "low")]
+)
+def test_a_private_forest_is_a_scikit_learn_forest_on_disk(
+    target: str, level: str, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("skops")
+    arguments = command(table, target, "random_forest", "--privacy", level, "--seed", "3")
+    result = result_of(arguments, capsys)
+    folder = Path(result["path"])
+    estimator = load_forest(folder / "model.skops")
+    plan = TabularPlan(
+        data=table, target=target, model=Model.RANDOM_FOREST, clients=4, rounds=2, seed=3
+    )
+    test = read_encoding(folder, load_rows(plan)).test
+    x = test.x.astype(np.float32)
+    if target == "sick":
+        right = estimator.predict(x) == np.array(["no", "yes"])[np.asarray(test.y, np.int64)]
+        assert right.mean() == pytest.approx(result["metrics"]["accuracy"], rel=1e-12)
+    else:
+        error = float(((estimator.predict(x) - test.y) ** 2).mean() ** 0.5)
+        assert error == pytest.approx(result["metrics"]["rmse"], rel=1e-9)
 
 
 @pytest.mark.parametrize("model", ["neural_network", "random_forest"])

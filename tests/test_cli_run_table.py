@@ -103,7 +103,7 @@ def test_it_prints_what_came_out_and_repeats(
         (["--target", "cost", "--model", "logistic"], "predicts classes"),
         (["--target", "gone", "--model", "logistic"], "'gone'"),
         (["--target", "sick", "--model", "logistic", "--clients", "500"], "500 clients"),
-        (["--target", "sick", "--model", "logistic", "--engine", "simulation"], "--engine"),
+        (["--target", "sick", "--model", "logistic", "--engine", "deployment"], "--engine"),
         (["--target", "sick", "--model", "logistic", "--baseline"], "--baseline"),
         (["--target", "sick", "--model", "logistic", "--partition", "odd"], "partition"),
     ],

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from federations import federation
-from parity_flwr.app.engines.engine import Engine, run_app
+from federations import completed_on_three_engines
+from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.verify import verify
 from parity_flwr.core.records import RoundRecord, RoundStatus
-from process_tree import marked, needs_proc
+from process_tree import needs_proc
 
-VALIDATED = Path(__file__).parent / "apps" / "validated"
 NUM_CLIENTS = 5
 POISONER, FALSE_WITNESS = 1, 3
 
@@ -30,20 +29,11 @@ class Judged:
     figures: dict[tuple[int, int, str], float] = field(default_factory=dict)
 
 
-def judged(folder: Path, engine: Engine, superlink: str | None = None) -> Judged:
-    """Run the app and return what its validators and its server decided."""
-    outcome = run_app(
-        VALIDATED,
-        engine=engine,
-        folder=RunFolder(folder / engine.value),
-        num_clients=NUM_CLIENTS,
-        superlink=superlink,
-    )
-    assert outcome.completed, outcome.reason
-    assert outcome.journal is not None
-    assert verify(outcome.journal).ok
+def judged(journal: RunFolder) -> Judged:
+    """Return what a run's validators and its server decided."""
+    assert verify(journal).ok
     found = Judged()
-    for record in open_journal(outcome.journal).rounds():
+    for record in open_journal(journal).rounds():
         _read(record, found)
     return found
 
@@ -87,13 +77,10 @@ def check(found: Judged) -> None:
 @pytest.mark.slow
 @needs_proc
 def test_validators_decide_alike_on_three_engines(tmp_path: Path) -> None:
-    inprocess = judged(tmp_path, Engine.INPROCESS)
+    folders = completed_on_three_engines("validated", tmp_path, clients=NUM_CLIENTS)
+    inprocess = judged(folders.pop(Engine.INPROCESS))
     check(inprocess)
-    simulated = judged(tmp_path, Engine.SIMULATION)
-    with federation(tmp_path / "federation", clients=NUM_CLIENTS) as address:
-        deployed = judged(tmp_path, Engine.DEPLOYMENT, superlink=address)
-    for other in (simulated, deployed):
+    for other in map(judged, folders.values()):
         check(other)
         assert other.votes == inprocess.votes
         assert other.figures == pytest.approx(inprocess.figures, rel=1e-5, abs=1e-5)
-    assert marked(str(tmp_path)) == {}

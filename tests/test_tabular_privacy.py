@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parity_flwr.app.tabular.features import NumberRule
-from parity_flwr.app.tabular.one_release import OneRelease
 from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
 from parity_flwr.app.tabular.privacy import ENCODING_SHARE, NAMING_SHARE, TablePrivacy
 from parity_flwr.app.tabular.private_encoding import (
@@ -23,6 +22,7 @@ from parity_flwr.app.tabular.private_encoding import (
     text_columns,
 )
 from parity_flwr.app.tabular.reading import RawTable
+from parity_flwr.clients import LinearRelease, ReleaseClient, Table
 from parity_flwr.core.privacy.accounting import Accountant, Mechanism, Release, spent_epsilon
 from parity_flwr.core.privacy.adassp import Bounds, adassp, statistics
 from parity_flwr.core.privacy.mechanisms import gaussian_epsilon
@@ -208,21 +208,19 @@ def test_statistics_that_clients_noised_fit_like_those_of_a_trusted_sum() -> Non
 
 
 def test_a_second_request_for_the_one_release_is_beyond_the_budget() -> None:
-    privacy = promise(Model.RANDOM_FOREST)
+    privacy = promise(Model.LINEAR)
     context = Context(1, 1, {"partition-id": 2}, RecordDict(), {})
-    multiplier = privacy.training_multiplier(count=1, mechanism=Mechanism.DISCRETE_LAPLACE)
-    client = OneRelease(
-        lambda stream: stream.uniforms(3),
-        examples=10,
+    release = LinearRelease(features=2, noise_multiplier=privacy.training_multiplier(count=1))
+    client = ReleaseClient(
+        release,
+        train=Table(np.zeros((10, 2)), np.zeros(10)),
         context=context,
-        ledger=privacy.open_ledger(context, run="r"),
-        noise_multiplier=multiplier,
-        mechanism=Mechanism.DISCRETE_LAPLACE,
+        budget=privacy.open_ledger(context, run="r").budget,
     )
-    (sums,), examples, metrics = client.fit([np.zeros((3, 1))], {"server-round": 1})
-    assert (sums.shape, examples, metrics) == ((3, 1), 10, {})
+    (sums,), examples, metrics = client.fit([np.zeros(9)], {"server-round": 1})
+    assert (sums.shape, examples, metrics) == ((9,), 1, {})
     for _ in range(2):  # opened again for every message, charged once
         ledger = privacy.open_ledger(context, run="r").ledger
         assert [each.round for each in ledger.charges] == [0, 1]
     with pytest.raises(BudgetError):
-        client.fit([np.zeros((3, 1))], {"server-round": 2})
+        client.fit([np.zeros(9)], {"server-round": 2})

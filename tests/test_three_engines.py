@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from federations import federation
-from parity_flwr.app.engines.engine import Engine, run_app
+from federations import completed_on_three_engines
+from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.records import Verdict
-from process_tree import marked, needs_proc
+from process_tree import needs_proc
 
-JUDGED = Path(__file__).parent / "apps" / "judged"
-MASKED = Path(__file__).parent / "apps" / "masked"
 NUM_CLIENTS = 5
 
 
@@ -40,47 +38,22 @@ def decided(folder: RunFolder) -> Decided:
     return found
 
 
-def judged(folder: Path, engine: Engine, superlink: str | None = None) -> Decided:
-    """Run the app and return what was decided."""
-    outcome = run_app(
-        JUDGED,
-        engine=engine,
-        folder=RunFolder(folder / engine.value),
-        num_clients=NUM_CLIENTS,
-        superlink=superlink,
-    )
-    assert outcome.completed, outcome.reason
-    assert outcome.journal is not None
-    return decided(outcome.journal)
-
-
 @pytest.mark.slow
 @needs_proc
 def test_three_engines_decide_alike(tmp_path: Path) -> None:
-    inprocess = judged(tmp_path, Engine.INPROCESS)
+    folders = completed_on_three_engines("judged", tmp_path, clients=NUM_CLIENTS)
+    found = {engine: decided(folder) for engine, folder in folders.items()}
+    inprocess = found.pop(Engine.INPROCESS)
     assert set(inprocess.verdicts) == {(r, p) for r in (1, 2) for p in range(NUM_CLIENTS)}
     assert inprocess.figures[2, 1, "weight"] < 0.05  # the liar; an equal share is 0.2
-    simulated = judged(tmp_path, Engine.SIMULATION)
-    with federation(tmp_path / "federation", clients=NUM_CLIENTS) as address:
-        deployed = judged(tmp_path, Engine.DEPLOYMENT, superlink=address)
-    assert simulated.verdicts == deployed.verdicts == inprocess.verdicts
-    assert simulated.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
-    assert deployed.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
-    assert marked(str(tmp_path)) == {}
+    for other in found.values():
+        assert other.verdicts == inprocess.verdicts
+        assert other.figures == pytest.approx(inprocess.figures, rel=1e-6, abs=1e-6)
 
 
-def masked(folder: Path, engine: Engine, superlink: str | None = None) -> list[str]:
-    """Run the app whose clients mask; return the model's hash after each round."""
-    outcome = run_app(
-        MASKED,
-        engine=engine,
-        folder=RunFolder(folder / engine.value),
-        num_clients=NUM_CLIENTS,
-        superlink=superlink,
-    )
-    assert outcome.completed, outcome.reason
-    assert outcome.journal is not None
-    rounds = open_journal(outcome.journal).rounds()
+def hashes(folder: RunFolder) -> list[str]:
+    """Return the model's hash after each round, in which everybody was heard."""
+    rounds = open_journal(folder).rounds()
     verdicts = {fact.verdict for one in rounds for fact in one.facts.replies}
     assert verdicts == {Verdict.ACCEPTED}
     assert all(one.note == "" for one in rounds)
@@ -91,9 +64,7 @@ def masked(folder: Path, engine: Engine, superlink: str | None = None) -> list[s
 @needs_proc
 def test_secure_sums_are_bit_equal_on_three_engines(tmp_path: Path) -> None:
     """Integer sums do not depend on the order, nor masks on the engine."""
-    inprocess = masked(tmp_path, Engine.INPROCESS)
+    found = completed_on_three_engines("masked", tmp_path, clients=NUM_CLIENTS)
+    inprocess = hashes(found[Engine.INPROCESS])
     assert len(set(inprocess)) == 2
-    assert masked(tmp_path, Engine.SIMULATION) == inprocess
-    with federation(tmp_path / "federation", clients=NUM_CLIENTS) as address:
-        assert masked(tmp_path, Engine.DEPLOYMENT, superlink=address) == inprocess
-    assert marked(str(tmp_path)) == {}
+    assert all(hashes(each) == inprocess for each in found.values())

@@ -50,7 +50,7 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
     for name, is_given in given.items():
         if is_given:
             raise ConfigError(
-                "a table runs in this process, with its own options",
+                "a table runs with its own options",
                 came=name,
                 action=f"leave out {name}",
             )
@@ -111,7 +111,7 @@ def run(
     """Run the Flower app in directory APP, and fail if it gives no sound model.
 
     APP may also be a CSV file: then its rows are divided among --clients, and a --model of
-    the --target is trained on them for --rounds, in this process.
+    the --target is trained on them for --rounds, in this process or with --engine simulation.
     """
     from parity_flwr.app.engines.engine import Engine
     from parity_flwr.app.runs.running import RunRequest, perform
@@ -133,7 +133,6 @@ def run(
     if app.is_file():
         _refuse_for_a_table(
             {
-                "--engine": engine not in (None, "inprocess"),
                 "--run-config": bool(run_config),
                 "--superlink": bool(superlink),
                 "--root-certificates": bool(root_certificates),
@@ -145,6 +144,7 @@ def run(
         found = run_csv(
             app,
             options,
+            engine=Engine(engine or "inprocess"),
             clients=clients,
             home=home,
             resume=RunFolder.find(resume, home) if resume else None,

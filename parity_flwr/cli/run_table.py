@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,9 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output
 from parity_flwr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from parity_flwr.app.engines.engine import Engine
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -88,6 +91,7 @@ def run_csv(
     path: Path,
     options: TableOptions,
     *,
+    engine: Engine,
     clients: int,
     home: Path,
     resume: RunFolder | None,
@@ -127,7 +131,9 @@ def run_csv(
             clip=options.clip,
         ),
     )
-    request = TabularRequest(plan=plan, home=home, resume=resume, keep_updates=keep_updates)
+    request = TabularRequest(
+        plan=plan, home=home, resume=resume, keep_updates=keep_updates, engine=engine
+    )
     with LiveTable(out.progress) as table:
         return run_table(request, table, say=lambda line: _say(out, options, line))
 

@@ -15,6 +15,9 @@ PARTITION_ID: Final = "partition-id"
 PUBLIC_KEY: Final = "public-key"
 SIGNATURE: Final = "signature"
 
+CHARGES: Final = "charges"
+"""In the same record: what the client charged to its privacy ledger for this reply."""
+
 RUN: Final = "parity-run"
 """Configuration key: the run's id, which signatures bind."""
 

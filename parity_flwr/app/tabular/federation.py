@@ -33,7 +33,13 @@ from parity_flwr.clients import (
     parity_mods,
 )
 from parity_flwr.clients.linear_model import task_of
-from parity_flwr.core.forest import BaggingConfig, ForestSchema, decode_forest, forest_values
+from parity_flwr.core.forest import (
+    BaggingConfig,
+    Forest,
+    ForestSchema,
+    decode_forest,
+    forest_values,
+)
 from parity_flwr.core.linear import predict_linear
 from parity_flwr.core.protocols import Journal
 from parity_flwr.errors import ConfigError
@@ -62,6 +68,8 @@ class TabularFederation:
         target's own units.
     rounds : int
         How many rounds make sense, at most the plan's.
+    forest : callable, optional
+        arrays -> the forest in them, where the model is one.
     """
 
     client_app: ClientApp
@@ -69,6 +77,7 @@ class TabularFederation:
     initial: ArrayRecord
     predict: Predict
     rounds: int
+    forest: Callable[[Arrays], Forest] | None = None
 
 
 def check_model(plan: TabularPlan, task: Task, *, classes: int) -> None:
@@ -228,6 +237,7 @@ def _forest(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         initial=strategy.initial_arrays(),
         predict=predict,
         rounds=plan.rounds,
+        forest=lambda arrays: decode_forest(arrays, schema=schema),
     )
 
 

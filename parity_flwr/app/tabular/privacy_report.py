@@ -26,6 +26,16 @@ def client_ledgers(state: bytes, *, clients: int, budget: Budget) -> dict[str, L
     }
 
 
+def reported_ledgers(charges: Iterable[Charge], *, budget: Budget) -> dict[str, Ledger]:
+    """Return the clients' ledgers from what they reported to the journal."""
+    found: dict[str, list[Charge]] = {}
+    for charge in charges:
+        found.setdefault(charge.client, []).append(charge)
+    return {
+        name: Ledger(budget=budget, charges=tuple(own)) for name, own in sorted(found.items())
+    }
+
+
 def privacy_report(privacy: TablePrivacy, ledgers: Mapping[str, Ledger]) -> dict[str, Any]:
     """Return settings, meaning, and what the clients' ledgers say was spent.
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import numpy as np
 from flwr.app import Context
-from flwr.client import Client, NumPyClient
+from flwr.client import Client
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import Strategy
-from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.data import TabularData
 from parity_flwr.app.tabular.federation import (
-    Arrays,
     TabularFederation,
-    Values,
     array_record,
 )
 from parity_flwr.app.tabular.plan import Model, TabularPlan
@@ -23,12 +17,14 @@ from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.private_forest import PrivateForest
 from parity_flwr.app.tabular.private_linear import PrivateLinear
 from parity_flwr.app.tabular.private_network import PrivateNetwork
-from parity_flwr.clients import SecAggMod, Table, derived_signers, parity_mods
+from parity_flwr.clients import SecAggMod, derived_signers, parity_mods
 from parity_flwr.core.privacy.combinations import Hiding
 from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.secagg.session import LEAST_PARTICIPANTS
 from parity_flwr.strategies import (
+    ReleasedSums,
+    Reputation,
     ReputationFedAvg,
     Sampling,
     SecureAggregation,
@@ -38,20 +34,7 @@ from parity_flwr.strategies import (
 _RANGE = 64.0  # of one number of an update: wide is cheap, and what is beyond is cut
 
 
-class PrivateModel(Protocol):
-    """A model whose clients promise something."""
-
-    def initial(self) -> Arrays:
-        """Return the first model."""
-        ...
-
-    def client(self, table: Table, context: Context) -> NumPyClient:
-        """Return the client of these rows."""
-        ...
-
-    def predict(self, arrays: Arrays, x: NDArray[np.float32]) -> Values:
-        """Return probabilities or numbers."""
-        ...
+PrivateModel = PrivateLinear | PrivateForest | PrivateNetwork
 
 
 def build_private(
@@ -64,13 +47,13 @@ def build_private(
 ) -> TabularFederation:
     """Return clients and strategy; ``run`` names the run in the clients' ledgers."""
     model = _model(plan, data, privacy, run)
-    once = plan.model in (Model.LINEAR, Model.RANDOM_FOREST)
     return TabularFederation(
         client_app=_app(data, model, privacy, run),
-        strategy=_strategy(plan, privacy, journal),
+        strategy=_strategy(plan, privacy, model, journal),
         initial=array_record(model.initial()),
         predict=model.predict,
-        rounds=1 if once else plan.rounds,
+        rounds=plan.rounds if isinstance(model, PrivateNetwork) else 1,
+        forest=model.forest if isinstance(model, PrivateForest) else None,
     )
 
 
@@ -97,23 +80,38 @@ def _app(data: TabularData, model: PrivateModel, privacy: TablePrivacy, run: str
     return ClientApp(client_fn, mods=mods)
 
 
-def _strategy(plan: TabularPlan, privacy: TablePrivacy, journal: Journal | None) -> Strategy:
+def _strategy(
+    plan: TabularPlan, privacy: TablePrivacy, model: PrivateModel, journal: Journal | None
+) -> Strategy:
     """Return the strategy; the run's header says what the clients promise."""
-    strategy = _averaging(plan, privacy, journal)
+    strategy = _averaging(plan, privacy, model, journal)
     strategy.book.extra = {CLIENT_PRIVACY: privacy.settings()}
     return strategy
 
 
 def _averaging(
-    plan: TabularPlan, privacy: TablePrivacy, journal: Journal | None
-) -> ReputationFedAvg | SecureAggregation:
-    if privacy.reputation:
-        sampling = Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
+    plan: TabularPlan, privacy: TablePrivacy, model: PrivateModel, journal: Journal | None
+) -> Reputation | SecureAggregation:
+    if not privacy.reputation:
+        return _secure(plan, privacy, model, journal)
+    sampling = Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
+    if isinstance(model, PrivateNetwork):
         return ReputationFedAvg(seed=plan.seed, sampling=sampling, journal=journal)
+    return ReleasedSums(model.release, seed=plan.seed, sampling=sampling, journal=journal)
+
+
+def _secure(
+    plan: TabularPlan, privacy: TablePrivacy, model: PrivateModel, journal: Journal | None
+) -> SecureAggregation:
+    """Return sums under masks: models by n_k, noisy sums one like the other."""
     sampling = Sampling(
         fraction_evaluate=0.0,
         min_train_nodes=LEAST_PARTICIPANTS,
         min_available_nodes=plan.clients,
     )
-    setup = SecureSetup(clipping_range=_RANGE, weight_cap=privacy.most, sampling=sampling)
+    if isinstance(model, PrivateNetwork):
+        setup = SecureSetup(clipping_range=_RANGE, weight_cap=privacy.most, sampling=sampling)
+    else:
+        noise = _RANGE * model.release.noise_multiplier
+        setup = SecureSetup(clipping_range=2 * privacy.most + noise, sampling=sampling)
     return SecureAggregation(setup=setup, seed=plan.seed, journal=journal)

@@ -1,19 +1,15 @@
-"""Run a plan in this process, into a run folder like any other run's."""
+"""Run a plan on an engine, into a run folder like any other run's."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flwr.app import ArrayRecord
-from numpy.typing import NDArray
-
 from parity_flwr.app.capture import captured
-from parity_flwr.app.engines.inprocess import InProcessGrid
-from parity_flwr.app.journal.opening import start_journal
+from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.runs.folder import RunFolder
@@ -22,26 +18,21 @@ from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
-from parity_flwr.app.tabular.federation import (
-    TabularFederation,
-    build_federation,
-    check_model,
-    held_out_metrics,
-    judge,
-)
-from parity_flwr.app.tabular.plan import Model, TabularPlan
+from parity_flwr.app.tabular.federation import check_model, held_out_metrics
+from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
-from parity_flwr.app.tabular.privacy_report import client_ledgers, privacy_report
+from parity_flwr.app.tabular.privacy_report import privacy_report
 from parity_flwr.app.tabular.private_data import (
     privately_encoded,
     resumed,
     table_privacy,
     write_settings,
 )
-from parity_flwr.app.tabular.private_federation import build_private
+from parity_flwr.app.tabular.table_app import was_simulated
+from parity_flwr.app.tabular.training import Trained, Training
 from parity_flwr.clients import save_forest
-from parity_flwr.core.forest import decode_forest
-from parity_flwr.errors import RunError
+from parity_flwr.core.privacy.presets import Level
+from parity_flwr.errors import ConfigError, RunError
 
 NOTHING = "privacy off: nothing is promised; the server sees every update"
 """What is promised without a level."""
@@ -60,12 +51,37 @@ class TabularRequest:
         A run of the same plan that did not complete.
     keep_updates : bool
         Keep what clients sent.
+    engine : Engine
+        In this process, or in Flower's simulation.
+
+    Raises
+    ------
+    ConfigError
+        If the engine is the deployment, or if a private run is to be continued whose clients'
+        ledgers ended with a simulation.
     """
 
     plan: TabularPlan
     home: Path
     resume: RunFolder | None = None
     keep_updates: bool = False
+    engine: Engine = Engine.INPROCESS
+
+    def __post_init__(self) -> None:
+        if self.engine is Engine.DEPLOYMENT:
+            raise ConfigError(
+                "a table is in one place, and a deployment's rows are on its nodes",
+                came="--engine deployment",
+                action="write an app whose clients read their own rows",
+            )
+        if self.resume is None or self.plan.privacy.level is Level.OFF:
+            return
+        if self.engine is Engine.SIMULATION or was_simulated(self.resume.path):
+            raise ConfigError(
+                "continuing a private run needs the ledgers of its clients",
+                came="a simulation, with which they ended",
+                action="start a new run; its budget adds to what was spent",
+            )
 
 
 def run_table(
@@ -74,7 +90,7 @@ def run_table(
     """Run the plan to its end and return what came out as plain data.
 
     The folder gets journal, checkpoints, report, ``encoding.json`` with what turns columns
-    into inputs, with a privacy level ``privacy.json``, and an exact forest ``model.skops``.
+    into inputs, with a privacy level ``privacy.json``, and a forest ``model.skops``.
 
     Parameters
     ----------
@@ -102,14 +118,12 @@ def run_table(
     for line in meaning:
         say(line)
     folder, data = _prepared(request, rows, privacy)
-    journal = start_journal(folder, keep_updates=request.keep_updates)
-    if privacy is None:
-        federation = build_federation(plan, data, journal=journal)
-    else:
-        federation = build_private(plan, data, privacy, journal=journal, run=folder.id)
-    table.expect(federation.rounds)
+    training = Training(
+        plan=plan, data=data, privacy=privacy, folder=folder, keep_updates=request.keep_updates
+    )
+    table.expect(training.federation(None).rounds)
     with captured(folder.path / "flower.log"), Follower(lambda: folder, table):
-        model, state = _train(federation, data, plan)
+        trained = training.on(request.engine)
     problem = check_outcome(folder)
     if problem:
         raise RunError(
@@ -117,11 +131,12 @@ def run_table(
             came=problem,
             action=f"see {folder.path / 'flower.log'}",
         )
-    if plan.model is Model.RANDOM_FOREST and privacy is None:
-        save_forest(folder.path / "model.skops", decode_forest(model))
+    if trained.federation.forest is not None:
+        save_forest(folder.path / "model.skops", trained.federation.forest(trained.model))
     write_report(folder)
-    return _result(plan, data, federation, model, folder) | {
-        "privacy": _spent(privacy, state, plan),
+    return _result(plan, data, trained, folder) | {
+        "engine": request.engine.value,
+        "privacy": _spent(privacy, trained),
         "seconds": round(time.perf_counter() - started, 3),
     }
 
@@ -147,35 +162,16 @@ def _prepared(
     return folder, data
 
 
-def _spent(privacy: TablePrivacy | None, state: bytes, plan: TabularPlan) -> dict[str, Any]:
+def _spent(privacy: TablePrivacy | None, trained: Trained) -> dict[str, Any]:
     if privacy is None:
         return {"level": "off", "meaning": [NOTHING]}
-    return privacy_report(
-        privacy, client_ledgers(state, clients=plan.clients, budget=privacy.budget)
-    )
-
-
-def _train(
-    federation: TabularFederation, data: TabularData, plan: TabularPlan
-) -> tuple[Mapping[str, NDArray[Any]], bytes]:
-    """Return the model and the clients' state."""
-    with InProcessGrid(federation.client_app, plan.clients) as grid:
-        result = federation.strategy.start(
-            grid,
-            federation.initial,
-            num_rounds=federation.rounds,
-            evaluate_fn=judge(federation, data),
-        )
-        state = grid.save_client_state()
-    arrays: ArrayRecord = result.arrays
-    return {name: array.numpy() for name, array in arrays.items()}, state
+    return privacy_report(privacy, trained.ledgers)
 
 
 def _result(
     plan: TabularPlan,
     data: TabularData,
-    federation: TabularFederation,
-    model: Mapping[str, NDArray[Any]],
+    trained: Trained,
     folder: RunFolder,
 ) -> dict[str, Any]:
     return {
@@ -189,5 +185,5 @@ def _result(
         "skipped_rows": data.skipped,
         "inputs": data.features,
         "dropped_columns": list(data.encoder.dropped),
-        "metrics": held_out_metrics(federation, data, model),
+        "metrics": held_out_metrics(trained.federation, data, trained.model),
     }

@@ -41,6 +41,22 @@ def packed_length(columns: int) -> int:
     return columns * (columns + 1) // 2 + columns
 
 
+def unpacked(vector: Vector) -> tuple[NDArray[np.float64], Vector]:
+    """Return X'X / x^2 and X'y / (x y) of a packed vector.
+
+    Examples
+    --------
+    >>> xx, xy = unpacked(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    >>> xx.tolist(), xy.tolist()
+    ([[1.0, 2.0], [2.0, 3.0]], [4.0, 5.0])
+    """
+    columns = (math.isqrt(9 + 8 * len(vector)) - 3) // 2
+    split = len(vector) - columns
+    xx = np.zeros((columns, columns))
+    xx[np.triu_indices(columns)] = vector[:split]
+    return xx + np.triu(xx, 1).T, vector[split:]
+
+
 def noisy_statistics(
     sums: Statistics, *, bounds: Bounds, noise_multiplier: float, stream: RandomStream
 ) -> Vector:
@@ -62,13 +78,10 @@ def fit_noisy(vector: Vector, *, bounds: Bounds, sigma: float) -> Vector:
         Standard deviation of each number's noise, in the vector's own units: decides the
         ridge as in Wang 2018, Algorithm 2.
     """
-    columns = (math.isqrt(9 + 8 * len(vector)) - 3) // 2
-    split = len(vector) - columns
-    xx = np.zeros((columns, columns))
-    xx[np.triu_indices(columns)] = vector[:split]
-    xx += np.triu(xx, 1).T
+    xx, xy = unpacked(vector)
+    columns = len(xy)
     wanted = sigma * math.sqrt(columns * math.log(2 * columns**2 / _FAILURE))
     surely = max(0.0, float(np.linalg.eigvalsh(xx)[0]) - wanted)
     ridge = max(0.0, wanted - surely)
-    solved = np.linalg.lstsq(xx + ridge * np.eye(columns), vector[split:], rcond=None)[0]
+    solved = np.linalg.lstsq(xx + ridge * np.eye(columns), xy, rcond=None)[0]
     return np.asarray(solved * (bounds.y / bounds.x), np.float64)

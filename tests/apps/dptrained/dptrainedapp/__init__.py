@@ -1,0 +1,1 @@
+"""A perceptron trained by DP-SGD: each client keeps its own budget."""

@@ -1,0 +1,1 @@
+"""Each client releases noisy sums once: statistics, or leaf counts."""
