@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 from flwr.app import ArrayRecord, Message, MetricRecord
 from flwr.serverapp.strategy import FedAvg
+from numpy.typing import NDArray
 
+from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.privacy.sums_release import SUMS, SumsRelease, no_sums
+from parity_flwr.core.records import ReplyFacts
 from parity_flwr.strategies.arrays import write_arrays
 from parity_flwr.strategies.exchange import Exchange
+from parity_flwr.strategies.facts import unmeasured_facts
 from parity_flwr.strategies.gate import Arrays, Gate, Refused
 from parity_flwr.strategies.intake import Answer
-from parity_flwr.strategies.options import Options
+from parity_flwr.strategies.options import RunOptions, adapted
 from parity_flwr.strategies.reputation import Reputation
 
 
@@ -23,8 +27,9 @@ class ReleasedSums(Reputation):
 
     One round with clients of :class:`parity_flwr.clients.ReleaseClient`. The gate refuses
     sums that no rows with that noise can have; what is possible is believed. All count
-    alike, whatever they claim. The result is the mean of the sums:
-    ``release.fitted(arrays, clients=...)`` makes the model of it.
+    alike, whatever they claim: distances between sums say how rows differ, not who lies.
+    (Only reputation that an earlier run earned makes a difference.) The result is the mean
+    of the sums: ``release.fitted(arrays, clients=...)`` makes the model of it.
 
     The same clients work with :class:`SecureAggregation`, where the server sees the sum
     only, and so refuses nothing.
@@ -33,7 +38,7 @@ class ReleasedSums(Reputation):
     ----------
     release : SumsRelease
         The clients'.
-    **options : Options
+    **options : RunOptions
         As in :class:`Reputation`; ``promise`` says what the clients' ledgers allow.
 
     Examples
@@ -45,8 +50,10 @@ class ReleasedSums(Reputation):
     (14,)
     """
 
-    def __init__(self, release: SumsRelease, **options: Unpack[Options]) -> None:
-        super().__init__(FedAvg(fraction_evaluate=0.0), **options)
+    def __init__(self, release: SumsRelease, **options: Unpack[RunOptions]) -> None:
+        super().__init__(
+            FedAvg(fraction_evaluate=0.0), **adapted(options, TrustConfig.judging_by_distance)
+        )
         self.release = release
 
     def initial_arrays(self) -> ArrayRecord:
@@ -63,6 +70,11 @@ class ReleasedSums(Reputation):
         return exchange.collect(
             replies, gate=gate, roster=self._roster, state=self.state, run_id=self.book.run_id
         )
+
+    def _gather(
+        self, exchange: Exchange, answers: Sequence[Answer]
+    ) -> tuple[tuple[ReplyFacts, ...], dict[str, NDArray[Any]]]:
+        return unmeasured_facts(answers), {}
 
 
 @dataclass(frozen=True)
