@@ -17,6 +17,7 @@ from parity_flwr.core.records import Resumption
 from parity_flwr.errors import RunError
 from parity_flwr.strategies.arrays import read_arrays, write_arrays
 from parity_flwr.strategies.bookkeeping import Automatic, Bookkeeper, open_journal
+from parity_flwr.strategies.composition import refuse_foreign_around
 from parity_flwr.strategies.inner_state import load_state
 
 EvaluateFunction = Callable[[int, ArrayRecord], MetricRecord | None]
@@ -43,6 +44,7 @@ class Resumable(Strategy):
         """Open the journal once; return where it stopped if it holds rounds already."""
         if self._begun:
             return None
+        refuse_foreign_around(self)
         self._begun = True
         resumption = self.book.begin(
             open_journal(self._journal),

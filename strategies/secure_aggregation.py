@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from logging import INFO
+from typing import ClassVar
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -15,6 +16,7 @@ from flwr.serverapp.strategy import FedAvg, Strategy
 from numpy.typing import NDArray
 
 from parity_flwr.core.encoding import model_hash
+from parity_flwr.core.privacy.combinations import Combination, Hiding
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReplyFacts, RoundFacts, RoundRecord, RoundStatus
 from parity_flwr.core.rounds import apply_actions, decide
@@ -22,6 +24,7 @@ from parity_flwr.core.secagg.update import MeanUpdate, moved
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.arrays import write_arrays
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Automatic, Bookkeeper, plain_metrics
+from parity_flwr.strategies.composition import check_inside
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import ask, name_round
 from parity_flwr.strategies.identity import IdentitySource, Roster
@@ -75,6 +78,8 @@ class SecureAggregation(Evaluating):
     'FedAvg'
     """
 
+    combination: ClassVar[Combination] = Combination(hiding=Hiding.SECAGG)
+
     def __init__(
         self,
         inner: Strategy | None = None,
@@ -85,6 +90,7 @@ class SecureAggregation(Evaluating):
         identity: IdentitySource | None = None,
     ) -> None:
         inner = inner or FedAvg()
+        check_inside(self.combination, inner, name=type(self).__name__)
         require_summable(inner)
         self.setup = setup or SecureSetup()
         self._round: SecureRound | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
+from parity_flwr.core.privacy.combinations import Combination, Hiding, Rule
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReplyFacts, Verdict
 from parity_flwr.core.rows import MatrixRows, Rows
@@ -60,6 +62,10 @@ class SubgroupSecureAggregation(SecureAggregation):
     >>> SubgroupSecureAggregation(journal=None).groups.size
     4
     """
+
+    combination: ClassVar[Combination] = Combination(
+        rule=Rule.ROBUST, hiding=Hiding.SECAGG, reputation=True, subgroups=True
+    )
 
     def __init__(
         self,
