@@ -217,6 +217,10 @@ class DPFedAvg(Evaluating):
         self._commit(exchange, outcome, clip)
         return outcome.arrays, None
 
+    def _close(self, result: Result, arrays: ArrayRecord) -> Result:
+        self._budget.state(self.book.journal, round=self.state.round)
+        return super()._close(result, arrays)
+
     def _drawn(self, nodes: Mapping[str, int]) -> dict[str, int]:
         if self.privacy.sampling == 1.0:
             return dict(nodes)

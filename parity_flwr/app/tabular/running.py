@@ -20,6 +20,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
+from parity_flwr.app.tabular.client_charges import ClientCharges
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import (
@@ -41,6 +42,7 @@ from parity_flwr.app.tabular.private_data import (
 from parity_flwr.app.tabular.private_federation import build_private
 from parity_flwr.clients import save_forest
 from parity_flwr.core.forest import decode_forest
+from parity_flwr.core.protocols import ChargeStore
 from parity_flwr.errors import RunError
 
 NOTHING = "privacy off: nothing is promised; the server sees every update"
@@ -109,7 +111,7 @@ def run_table(
         federation = build_private(plan, data, privacy, journal=journal, run=folder.id)
     table.expect(federation.rounds)
     with captured(folder.path / "flower.log"), Follower(lambda: folder, table):
-        model, state = _train(federation, data, plan)
+        model, state = _train(federation, data, plan, privacy, journal)
     problem = check_outcome(folder)
     if problem:
         raise RunError(
@@ -156,15 +158,23 @@ def _spent(privacy: TablePrivacy | None, state: bytes, plan: TabularPlan) -> dic
 
 
 def _train(
-    federation: TabularFederation, data: TabularData, plan: TabularPlan
+    federation: TabularFederation,
+    data: TabularData,
+    plan: TabularPlan,
+    privacy: TablePrivacy | None,
+    journal: ChargeStore,
 ) -> tuple[Mapping[str, NDArray[Any]], bytes]:
     """Return the model and the clients' state."""
     with InProcessGrid(federation.client_app, plan.clients) as grid:
+        evaluate = judge(federation, data)
+        if privacy is not None:
+            copied = ClientCharges(privacy, journal, grid, plan.clients, federation.rounds)
+            evaluate = copied.around(evaluate)
         result = federation.strategy.start(
             grid,
             federation.initial,
             num_rounds=federation.rounds,
-            evaluate_fn=judge(federation, data),
+            evaluate_fn=evaluate,
         )
         state = grid.save_client_state()
     arrays: ArrayRecord = result.arrays

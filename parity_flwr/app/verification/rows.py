@@ -68,7 +68,7 @@ class RowsCheck:
 
     def _compare_all(self, expected: Rows, entry: Entry, record: Record) -> None:
         for table, rows in expected.items():
-            if table is schema.metrics:
+            if table in (schema.metrics, schema.charges):
                 key = table.c.sequence == entry.sequence
             else:
                 key = table.c.round == getattr(record, "round", None)

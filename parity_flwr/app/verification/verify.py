@@ -62,7 +62,7 @@ def verify(run: RunFolder, *, updates: Path | None = None) -> Verification:
             FilesCheck(run),
             SignatureCheck(journal.run_id),
             SeedCheck(),
-            LedgerCheck(),
+            LedgerCheck(journal.run_id),
         ]
         if updates is not None:
             # It brings Flower along, which the other checks do not need.
