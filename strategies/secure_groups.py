@@ -20,6 +20,7 @@ from parity_flwr.core.secagg.regrouping import (
     draw_groups,
     group_weights,
     observe,
+    settling,
     trust_of,
 )
 from parity_flwr.core.secagg.stream import derive_key
@@ -101,11 +102,13 @@ class SubgroupSecureAggregation(SecureAggregation):
         members = [each for each, _ in found]
         names = [name for group in members for name in group]
         means = MatrixRows(np.stack([mean.update for _, mean in found]).astype(np.float32))
-        before = trust_of(names, memory, self.groups)
         memory = observe(members, means, memory=memory, config=self.groups)
         after = trust_of(names, memory, self.groups)
         facts = tuple(_with_quality(fact, after) for fact in current.facts())
-        mean = self._combined(found, means, group_weights(members, before))
+        weights = group_weights(members, after)
+        if settling(means, weights, memory=memory, config=self.groups):
+            return Judged(facts, "the groups contradict each other: measured first", memory)
+        mean = self._combined(found, means, weights)
         return Judged(facts, mean, memory)
 
     def _combined(

@@ -99,7 +99,9 @@ def test_two_groups_say_nothing_about_each_other() -> None:
     assert all(np.array_equal(after[name], memory[name]) for name in memory)
 
 
-@pytest.mark.parametrize("options", [{"size": 2}, {"rate": 0.0}, {"doubt": (3.0, 2.0)}])
+@pytest.mark.parametrize(
+    "options", [{"size": 2}, {"window": 3}, {"settle": -1}, {"doubt": (3.0, 2.0)}]
+)
 def test_unusable_group_settings_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="size >= 3"):
         GroupConfig(**options)  # type: ignore[arg-type]
