@@ -98,18 +98,10 @@ INNER: dict[str, dict[str, Callable[[], Strategy]]] = {
         "EncryptedAggregation": lambda: OUTER["EncryptedAggregation"](FedAvg())
     },
     "Flower's DP wrapper": {
-        each.__name__: lambda each=each: each(FedAvg(), 1.0, 1.0, 6)  # type: ignore[misc]
-        for each in (
-            DifferentialPrivacyServerSideFixedClipping,
-            DifferentialPrivacyClientSideFixedClipping,
-        )
-    }
-    | {
-        each.__name__: lambda each=each: each(FedAvg(), 0.1, 6)  # type: ignore[misc]
-        for each in (
-            DifferentialPrivacyServerSideAdaptiveClipping,
-            DifferentialPrivacyClientSideAdaptiveClipping,
-        )
+        "ServerSideFixed": lambda: WRAPPERS["ServerSideFixed"](FedAvg()),
+        "ClientSideFixed": lambda: WRAPPERS["ClientSideFixed"](FedAvg()),
+        "ServerSideAdaptive": lambda: WRAPPERS["ServerSideAdaptive"](FedAvg()),
+        "ClientSideAdaptive": lambda: WRAPPERS["ClientSideAdaptive"](FedAvg()),
     },
 }
 

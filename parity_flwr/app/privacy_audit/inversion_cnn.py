@@ -125,7 +125,7 @@ def _descended(
         apart.backward()  # type: ignore[no-untyped-call]
         return apart.detach()
 
-    search.step(distance)
+    search.step(distance)  # type: ignore[no-untyped-call]
     reached = float(distance())
     image = guess.detach().numpy()[0].astype(np.float64)
     return reached, np.clip(np.nan_to_num(image), 0.0, 1.0)

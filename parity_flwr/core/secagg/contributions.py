@@ -49,7 +49,9 @@ class Window:
     def of(cls, histories: Sequence[Values]) -> Window:
         """Return the window of clients' histories: rows (round, group, along, spread)."""
         cells: dict[tuple[float, float], int] = {}
-        member, cell, found = [], [], []
+        member: list[int] = []
+        cell: list[int] = []
+        found: list[tuple[float, float]] = []
         for client, history in enumerate(histories):
             for round_, group, along, spread in history.tolist():
                 place = cells.setdefault((round_, group), len(cells))
@@ -76,7 +78,7 @@ class Window:
     def spread_back(self, groups: Values) -> Values:
         """Return the transpose of :meth:`group_means`, shape (n,)."""
         each = (groups / self._sizes)[self.cell]
-        return np.bincount(self.member, each, self.clients)
+        return np.bincount(self.member, each, self.clients).astype(np.float64)
 
     def curvature(self, weights: Values) -> float:
         """Return the mean diagonal entry of the weighted normal equations."""
@@ -145,7 +147,7 @@ def _normal(window: Window, weights: Values, ridge: float) -> Callable[[Values],
 
 
 def _by_round(window: Window, values: Values) -> Values:
-    return np.bincount(window.rounds, values)
+    return np.bincount(window.rounds, values).astype(np.float64)
 
 
 def _solved(apply: Callable[[Values], Values], right: Values, *, start: Values) -> Values:
