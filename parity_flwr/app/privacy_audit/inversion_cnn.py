@@ -3,7 +3,7 @@
 No layer gives the input away in closed form here, so the attacker searches for the image whose
 gradients point as the update does (Zhu, Liu, Han 2019: L-BFGS, sigmoids, wide weights; cosine
 distance as in Geiping et al. 2020, which does not mind clipping; the label is read off the last
-bias, Zhao et al. 2020). Starts and steps are few: a patient attacker gets at least as much.
+bias, Zhao et al. 2020). One start and few steps: a patient attacker gets at least as much.
 """
 
 from __future__ import annotations
