@@ -90,8 +90,8 @@ class SecureAggregation(Evaluating):
         identity: IdentitySource | None = None,
     ) -> None:
         inner = inner or FedAvg()
-        check_inside(self.combination, inner, name=type(self).__name__)
         require_summable(inner)
+        check_inside(self.combination, inner, name=type(self).__name__)
         self.setup = setup or SecureSetup()
         self._round: SecureRound | None = None
         super().__init__(
