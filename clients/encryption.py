@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
@@ -35,6 +35,7 @@ from parity_flwr.core.encryption.terms import (
     Terms,
     typed,
 )
+from parity_flwr.core.privacy.combinations import Hiding
 from parity_flwr.errors import DataError
 
 _MAX_OFFERS = 100_000
@@ -66,6 +67,8 @@ class EncryptionMod:
     >>> keys = ProvisionedSecret(GroupSecret.generate())
     >>> mods = parity_mods(inner=[EncryptionMod(keys)])
     """
+
+    hiding: ClassVar[Hiding] = Hiding.HE
 
     def __init__(self, keys: KeyHolder, *, policy: EncryptionPolicy | None = None) -> None:
         self._keys = keys

@@ -24,6 +24,7 @@ from parity_flwr.clients.messages import (
     round_of,
     with_content,
 )
+from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check_combination
 from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.core.privacy.local import LocalPrivacy
 from parity_flwr.core.privacy.stream import RandomStream
@@ -38,13 +39,13 @@ class LocalDPMod:
 
     What leaves the client is base + noisy update and a constant "num-examples": its metrics,
     strings and integer arrays (counters) come from the data without noise, so they stay
-    behind. Evaluate and query messages pass untouched: what they answer is not covered. A
-    client whose budget is spent answers with an error and no data. A round that is asked for
-    twice is answered with fresh noise, which is charged again: a server that repeats rounds
-    to average the noise away only empties the budget.
+    behind. So does evaluation on the client's data, unless ``evaluation`` lets it out
+    uncovered. A client whose budget is spent answers with an error and no data. A round that
+    is asked for twice is answered with fresh noise, which is charged again: a server that
+    repeats rounds to average the noise away only empties the budget.
 
     Works for a whole app (``ClientApp(mods=[...])``, :func:`parity_mods`) and under
-    ``@app.train(mods=[...])``.
+    ``@app.train(mods=[...])``, where it cannot see evaluate messages.
 
     Parameters
     ----------
@@ -54,6 +55,9 @@ class LocalDPMod:
         Where the ledger outlives the SuperNode; ``Context.state`` otherwise.
     examples : int, keyword-only
         The "num-examples" that is sent: a public constant.
+    evaluation : bool, keyword-only
+        Whether evaluate messages are answered, with metrics that no noise covers; an error
+        without data otherwise.
     noise_seed : bytes, optional, keyword-only
         For tests only: whoever knows it can subtract the noise.
 
@@ -70,6 +74,7 @@ class LocalDPMod:
         *,
         ledger_file: Path | None = None,
         examples: int = 1,
+        evaluation: bool = False,
         noise_seed: bytes | None = None,
     ) -> None:
         if type(examples) is not int or examples < 1:
@@ -81,13 +86,17 @@ class LocalDPMod:
         self._privacy = privacy
         self._file = ledger_file
         self._examples = examples
+        self._evaluation = evaluation
         self._noise_seed = noise_seed
 
     def __call__(
         self, message: Message, context: Context, call_next: ClientAppCallable
     ) -> Message:
         """Call the next mod, and let out what it returns with noise only."""
-        if category(message) != MessageType.TRAIN:
+        kind = category(message)
+        if kind == MessageType.EVALUATE and not self._evaluation:
+            check_combination(Combination(dp=NoisePlace.LOCAL, client_metrics=True))
+        if kind != MessageType.TRAIN:
             return call_next(message, context)
         ledger = ClientLedger(self._privacy.budget, context, self._file)
         charge = self._charge(message, context, ledger)

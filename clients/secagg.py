@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from flwr.app import (
     Array,
@@ -28,6 +28,7 @@ from parity_flwr.clients.messages import (
 )
 from parity_flwr.clients.peers import Past, resolve_trust
 from parity_flwr.clients.signing import SignerSource, resolve_signer
+from parity_flwr.core.privacy.combinations import Hiding
 from parity_flwr.core.secagg import client
 from parity_flwr.core.secagg.delivery import unpack_delivery
 from parity_flwr.core.secagg.messages import (
@@ -91,6 +92,8 @@ class SecAggMod:
     >>> from parity_flwr.clients import derived_signers
     >>> mod = SecAggMod(derived_signers(b"a simulation's secret"))
     """
+
+    hiding: ClassVar[Hiding] = Hiding.SECAGG
 
     def __init__(
         self,

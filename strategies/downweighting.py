@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
 from parity_flwr.core.config import Design
 from parity_flwr.core.evidence import weigh_evidence
 from parity_flwr.core.measure import NeighbourRule
+from parity_flwr.core.privacy.combinations import Combination, Rule
 from parity_flwr.core.records import ReplyFacts, Verdict
 from parity_flwr.strategies.bookkeeping import sketch_seed
 from parity_flwr.strategies.exchange import Exchange
@@ -39,6 +41,8 @@ class RobustDownweighting(Guarded):
     >>> RobustDownweighting(FedAvgM()).inner.__class__.__name__
     'FedAvgM'
     """
+
+    combination: ClassVar[Combination] = Combination(rule=Rule.ROBUST)
 
     def factors(self, admitted: Sequence[Passed], exchange: Exchange) -> Values:
         """Return the penalty of each update, in [0, 1], shape (n,)."""

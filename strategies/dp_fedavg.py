@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from logging import INFO, WARNING
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -17,7 +17,7 @@ from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.privacy.central import CentralPrivacy, release
 from parity_flwr.core.privacy.clipping import row_norms
-from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check_combination
+from parity_flwr.core.privacy.combinations import Combination, NoisePlace
 from parity_flwr.core.privacy.ledger import Ledger
 from parity_flwr.core.privacy.rounds import PRIVACY, decide_private
 from parity_flwr.core.privacy.stream import RandomStream
@@ -26,6 +26,7 @@ from parity_flwr.core.rounds import apply_actions
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.strategies.arrays import moved
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper
+from parity_flwr.strategies.composition import check_inside
 from parity_flwr.strategies.dp_budget import RunBudget, check_sampling
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
@@ -36,7 +37,7 @@ from parity_flwr.strategies.inner import pin
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.noisy_reply import noisy_reply
 from parity_flwr.strategies.options import CentralOptions, check_names
-from parity_flwr.strategies.resumable import EvaluateFunction, Resumable
+from parity_flwr.strategies.resumable import EvaluateFunction
 from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.settlement import Outcome, aggregate_copies
 
@@ -83,6 +84,8 @@ class DPFedAvg(Evaluating):
     2.68
     """
 
+    combination: ClassVar[Combination] = Combination(dp=NoisePlace.CENTRAL)
+
     def __init__(
         self,
         privacy: CentralPrivacy,
@@ -95,8 +98,7 @@ class DPFedAvg(Evaluating):
         inner = inner or FedAvg()
         sampling = options.get("sampling") or Sampling(min_train_nodes=0, fraction_evaluate=0.0)
         check_sampling(sampling)
-        if isinstance(inner, Resumable):
-            check_combination(Combination(dp=NoisePlace.CENTRAL, reputation=True))
+        check_inside(self.combination, inner, name=type(self).__name__)
         self.privacy = privacy
         self._budget = RunBudget(privacy)
         self.config = options.get("config") or TrustConfig()
@@ -211,6 +213,10 @@ class DPFedAvg(Evaluating):
         )
         self._commit(exchange, outcome, clip)
         return outcome.arrays, None
+
+    def _close(self, result: Result, arrays: ArrayRecord) -> Result:
+        self._budget.state(self.book.journal, round=self.state.round)
+        return super()._close(result, arrays)
 
     def _drawn(self, nodes: Mapping[str, int]) -> dict[str, int]:
         if self.privacy.sampling == 1.0:

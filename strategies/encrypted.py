@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from logging import INFO
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
@@ -26,6 +26,7 @@ from parity_flwr.core.encryption.terms import (
     Phase,
     Reveal,
 )
+from parity_flwr.core.privacy.combinations import Combination, Hiding
 from parity_flwr.core.records import (
     ReplyFacts,
     Resumption,
@@ -86,6 +87,8 @@ class EncryptedAggregation(Reputation):
     >>> strategy.inner.__class__.__name__
     'FedAvg'
     """
+
+    combination: ClassVar[Combination] = Combination(hiding=Hiding.HE)
 
     def __init__(
         self,

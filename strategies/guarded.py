@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from logging import INFO, WARNING
+from typing import ClassVar
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -14,10 +15,12 @@ from flwr.serverapp.strategy import FedAvg, Strategy
 from numpy.typing import NDArray
 
 from parity_flwr.core.config import TrustConfig
+from parity_flwr.core.privacy.combinations import Combination
 from parity_flwr.core.selection import select
 from parity_flwr.core.weights import cap_examples, cap_shares
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.admission import Admitted, inspected_replies, trusted_replies
+from parity_flwr.strategies.composition import check_inside, refuse_foreign_around
 from parity_flwr.strategies.evaluation import forward_evaluations, usable_evaluations
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.forwarding import forward
@@ -89,6 +92,8 @@ class Guarded(Strategy):
     0.5
     """
 
+    combination: ClassVar[Combination] = Combination()
+
     def __init__(self, inner: Strategy, *, setup: Setup | None = None) -> None:
         if isinstance(inner, Resumable):
             raise ConfigError(
@@ -96,6 +101,7 @@ class Guarded(Strategy):
                 came=type(inner).__name__,
                 action="wrap it the other way round: Reputation(Guarded(...))",
             )
+        check_inside(self.combination, inner, name=type(self).__name__)
         setup = setup or Setup()
         if setup.config.gate.require_signature:
             raise ConfigError(
@@ -149,6 +155,7 @@ class Guarded(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Broadcast the model to a random choice of the nodes."""
+        refuse_foreign_around(self)
         self._exchange = self._ask(server_round, arrays, config, grid, phase=_TRAIN)
         return self._exchange.messages if self._exchange else []
 

@@ -13,7 +13,6 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
 
-from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check_combination
 from parity_flwr.errors import RunError
 
 FOREIGN = (AppExitException, ArithmeticError, ValueError, TypeError, LookupError)
@@ -52,20 +51,6 @@ def pin(inner: Strategy) -> Strategy:
     for name, each in wrapped(pinned).items():
         setattr(pinned, name, pin(each))
     return pinned
-
-
-def refuse_central_privacy(inner: Strategy) -> None:
-    """Check that no strategy inside promises central DP: reputation would undo it.
-
-    Raises
-    ------
-    ConfigError
-        If one does.
-    """
-    if hasattr(inner, "privacy"):
-        check_combination(Combination(dp=NoisePlace.CENTRAL, reputation=True))
-    for each in wrapped(inner).values():
-        refuse_central_privacy(each)
 
 
 class PinnedGrid(Grid):

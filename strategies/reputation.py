@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from logging import INFO
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.modes import mode_name
+from parity_flwr.core.privacy.combinations import Combination
 from parity_flwr.core.records import (
     ReplyFacts,
     ReputationState,
@@ -29,6 +30,7 @@ from parity_flwr.core.response_rule import rule_for
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper, plain_metrics
 from parity_flwr.strategies.client_charges import promised, record_charges
+from parity_flwr.strategies.composition import check_inside
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
 from parity_flwr.strategies.facts import (
@@ -39,7 +41,7 @@ from parity_flwr.strategies.facts import (
 )
 from parity_flwr.strategies.gate import Arrays, Gate
 from parity_flwr.strategies.identity import Roster
-from parity_flwr.strategies.inner import pin, refuse_central_privacy, setting
+from parity_flwr.strategies.inner import pin, setting
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.intake import Answer
 from parity_flwr.strategies.logs import log_round
@@ -90,8 +92,10 @@ class Reputation(Evaluating):
     0.5
     """
 
+    combination: ClassVar[Combination] = Combination(reputation=True)
+
     def __init__(self, inner: Strategy, **options: Unpack[Options]) -> None:
-        refuse_central_privacy(inner)
+        check_inside(self.combination, inner, name=type(self).__name__)
         self.config = chosen_config(options)
         self.seed = options.get("seed")
         self.rule = options.get("rule") or rule_for(self.config.robustness)

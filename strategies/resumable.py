@@ -12,11 +12,14 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
 from parity_flwr.core.encoding import model_hash
+from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY
 from parity_flwr.core.protocols import ClientStateStore, Journal
 from parity_flwr.core.records import Resumption
 from parity_flwr.errors import RunError
 from parity_flwr.strategies.arrays import read_arrays, write_arrays
 from parity_flwr.strategies.bookkeeping import Automatic, Bookkeeper, open_journal
+from parity_flwr.strategies.client_charges import state_spending
+from parity_flwr.strategies.composition import refuse_foreign_around
 from parity_flwr.strategies.inner_state import load_state
 
 EvaluateFunction = Callable[[int, ArrayRecord], MetricRecord | None]
@@ -43,6 +46,7 @@ class Resumable(Strategy):
         """Open the journal once; return where it stopped if it holds rounds already."""
         if self._begun:
             return None
+        refuse_foreign_around(self)
         self._begun = True
         resumption = self.book.begin(
             open_journal(self._journal),
@@ -134,6 +138,8 @@ class Resumable(Strategy):
         failure = self.book.failure
         if failure:
             log(WARNING, "The model is the initial one: %s", failure)
+        promise = self.book.extra.get(CLIENT_PRIVACY, {})
+        state_spending(self.book.journal, promise, round=self.book.state.round)
         self.book.finish("failed" if failure else "completed", failure)
         for name in (
             "train_metrics_clientapp",

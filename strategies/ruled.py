@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
+from parity_flwr.core.privacy.combinations import Combination, Rule
 from parity_flwr.core.rules import AggregationRule
 from parity_flwr.strategies.arrays import moved, read_arrays, write_arrays
 from parity_flwr.strategies.facts import update_rows
@@ -103,6 +105,8 @@ class RuleStrategy(Guarded):
     >>> RuleStrategy(GeometricMedian()).inner.__class__.__name__
     'RuleAverage'
     """
+
+    combination: ClassVar[Combination] = Combination(rule=Rule.ROBUST)
 
     def __init__(
         self,

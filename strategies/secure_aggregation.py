@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from logging import INFO
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -16,6 +16,7 @@ from flwr.serverapp.strategy import FedAvg, Strategy
 from numpy.typing import NDArray
 
 from parity_flwr.core.encoding import model_hash
+from parity_flwr.core.privacy.combinations import Combination, Hiding
 from parity_flwr.core.records import ReplyFacts, RoundFacts, RoundRecord, RoundStatus
 from parity_flwr.core.rounds import apply_actions, decide
 from parity_flwr.core.secagg.update import MeanUpdate, moved
@@ -23,6 +24,7 @@ from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.arrays import write_arrays
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper, plain_metrics
 from parity_flwr.strategies.client_charges import promised, record_charges
+from parity_flwr.strategies.composition import check_inside
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import ask, name_round
 from parity_flwr.strategies.identity import Roster
@@ -77,6 +79,8 @@ class SecureAggregation(Evaluating):
     'FedAvg'
     """
 
+    combination: ClassVar[Combination] = Combination(hiding=Hiding.SECAGG)
+
     def __init__(
         self,
         inner: Strategy | None = None,
@@ -87,6 +91,7 @@ class SecureAggregation(Evaluating):
         check_names(options, SeededOptions.__optional_keys__)
         inner = inner or FedAvg()
         require_summable(inner)
+        check_inside(self.combination, inner, name=type(self).__name__)
         self.setup = setup or SecureSetup()
         self._round: SecureRound | None = None
         super().__init__(

@@ -26,8 +26,6 @@ _NEEDS_UPDATES = frozenset(
         "Krum",
         "MultiKrum",
         "QFedAvg",
-        "DifferentialPrivacyServerSideAdaptiveClipping",
-        "DifferentialPrivacyServerSideFixedClipping",
     }
 )
 """Flower's strategies that look at single updates."""

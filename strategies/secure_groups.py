@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Unpack
+from typing import ClassVar, Unpack
 
 import numpy as np
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
+from parity_flwr.core.privacy.combinations import Combination, Hiding, Rule
 from parity_flwr.core.records import ReplyFacts, Verdict
 from parity_flwr.core.rows import MatrixRows, Rows
 from parity_flwr.core.rules import AggregationRule, GeometricMedian
@@ -19,6 +20,7 @@ from parity_flwr.core.secagg.regrouping import (
     group_seed,
     group_weights,
     observe,
+    settling,
     trust_of,
 )
 from parity_flwr.core.secagg.update import MeanUpdate
@@ -60,6 +62,10 @@ class SubgroupSecureAggregation(SecureAggregation):
     4
     """
 
+    combination: ClassVar[Combination] = Combination(
+        rule=Rule.ROBUST, hiding=Hiding.SECAGG, reputation=True, subgroups=True
+    )
+
     def __init__(
         self,
         inner: Strategy | None = None,
@@ -92,11 +98,13 @@ class SubgroupSecureAggregation(SecureAggregation):
         members = [each for each, _ in found]
         names = [name for group in members for name in group]
         means = MatrixRows(np.stack([mean.update for _, mean in found]).astype(np.float32))
-        before = trust_of(names, memory, self.groups)
         memory = observe(members, means, memory=memory, config=self.groups)
         after = trust_of(names, memory, self.groups)
         facts = tuple(_with_quality(fact, after) for fact in current.facts())
-        mean = self._combined(found, means, group_weights(members, before))
+        weights = group_weights(members, after)
+        if settling(means, weights, memory=memory, config=self.groups):
+            return Judged(facts, "the groups contradict each other: measured first", memory)
+        mean = self._combined(found, means, weights)
         return Judged(facts, mean, memory)
 
     def _combined(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.core.privacy.central import CentralPrivacy
-from parity_flwr.core.privacy.ledger import Charge
+from parity_flwr.core.privacy.ledger import Charge, Spending
 from parity_flwr.strategies import DPFedAvg
 from trust_runs import ListJournal
 
@@ -86,9 +86,13 @@ class ListJournalWithCharges(ListJournal):
     def __init__(self) -> None:
         super().__init__()
         self.charged: list[Charge] = []
+        self.stated: list[Spending] = []
 
     def charges(self) -> tuple[Charge, ...]:
         return tuple(self.charged)
+
+    def state_spending(self, spending: Spending) -> None:
+        self.stated.append(spending)
 
     def charge(self, charge: Charge) -> None:
         self.charged.append(charge)

@@ -11,7 +11,6 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import (
-    DifferentialPrivacyServerSideFixedClipping,
     FedAdam,
     FedAvg,
     FedAvgM,
@@ -116,15 +115,6 @@ def test_qfedavg_which_takes_its_record_apart_still_trains() -> None:
     result, _ = run(around(QFedAvg(0.1)), app=app, rounds=2)
     moved = numbers(result.arrays)["a.bias"] - MODEL["a.bias"]
     assert (moved > 0).all()
-
-
-def test_wrapped_in_differential_privacy_the_round_goes_on() -> None:
-    inner = DifferentialPrivacyServerSideFixedClipping(FedAvg(), 0.0, 0.05, 5)
-    result, _ = run(around(inner), rounds=2)
-    moved = np.concatenate(
-        [(numbers(result.arrays)[key] - MODEL[key]).ravel() for key in MODEL]
-    )
-    assert np.linalg.norm(moved) == pytest.approx(0.1, rel=0.05)  # two clipped steps of 0.05
 
 
 def test_each_phase_returns_a_list_sorted_by_identity() -> None:

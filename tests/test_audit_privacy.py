@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity_flwr.app.datasets import digits
 from parity_flwr.app.privacy_audit.audit import audit_privacy
 from parity_flwr.app.privacy_audit.inversion import psnr, recovered
+from parity_flwr.app.privacy_audit.inversion_cnn import searched, victim_arrays
 from parity_flwr.app.privacy_audit.membership import auc, true_positive_rate
 from parity_flwr.app.privacy_audit.settings import Audited, AuditSettings, Promise
 from parity_flwr.cli.main import execute
@@ -40,6 +42,7 @@ KEYS = {
     "membership",
     "membership_without_noise",
     "inversion_psnr_db",
+    "cnn_inversion_psnr_db",
     "seconds",
 }
 SMALL = ("--canaries", "200", "--epsilon", "1", "--seed", "1")
@@ -68,9 +71,22 @@ def test_the_claim_holds_with_noise_and_not_without(mechanism: Audited) -> None:
 
 @pytest.mark.parametrize("mechanism", Audited)
 def test_an_image_is_read_from_the_bare_update_only(mechanism: Audited) -> None:
-    found = audit_privacy(settings(mechanism, canaries=50))["inversion_psnr_db"]
+    audited = audit_privacy(settings(mechanism, canaries=50))
+    found, of_cnn = audited["inversion_psnr_db"], audited["cnn_inversion_psnr_db"]
     assert found["before"] > 60.0
     assert found["after"] < found["blind"] < 15.0
+    assert of_cnn["before"] > 35.0
+    assert of_cnn["after"] < of_cnn["blind"] < 15.0
+
+
+def test_a_search_from_gradients_that_fit_no_image_finds_none() -> None:
+    start = victim_arrays(seed=0)
+    rng = np.random.default_rng(0)
+    noise = [rng.standard_normal(each.shape) for each in start]
+    image, x = searched(start, noise), digits()[0]
+    assert image.shape == (64,)
+    assert ((image >= 0) & (image <= 1)).all()
+    assert max(psnr(each, image) for each in x[:3]) < 10.0
 
 
 @pytest.mark.parametrize("mechanism", Audited)

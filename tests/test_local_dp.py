@@ -113,9 +113,11 @@ def test_an_update_that_is_no_number_counts_as_none(bad: float) -> None:
     assert broken["w"].tolist() == still["w"].tolist()
 
 
-def test_evaluation_passes_untouched() -> None:
+def test_evaluation_leaves_only_where_it_is_allowed_to() -> None:
     message = instruction(base(), kind="evaluate")
-    reply = LocalDPMod(promise())(message, node(), sender(1.0))
+    with pytest.raises(ConfigError, match="local DP with client metrics cannot hold"):
+        LocalDPMod(promise())(message, node(), sender(1.0))
+    reply = LocalDPMod(promise(), evaluation=True)(message, node(), sender(1.0))
     assert metrics_of(reply) == {"num-examples": 5, "accuracy": 0.5}
 
 
@@ -193,7 +195,7 @@ def test_a_ledger_of_another_unit_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["app", "function"])
 def test_a_run_with_local_dp_ends_when_the_budgets_do(where: str) -> None:
-    mod = LocalDPMod(promise(rounds=2))
+    mod = LocalDPMod(promise(rounds=2), evaluation=True)
     answer = sender(0.01)
     app = ClientApp(mods=parity_mods(inner=[mod], numpy_client=False) if where == "app" else [])
 

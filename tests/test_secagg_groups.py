@@ -15,11 +15,13 @@ from parity_flwr.app.compare.contender import Setting, Submissions
 from parity_flwr.app.compare.secagg_groups import Grouped, secagg_groups
 from parity_flwr.core.rows import MatrixRows
 from parity_flwr.core.rules import GeometricMedian, Krum
+from parity_flwr.core.secagg.contributions import Window, alignments, spreads
 from parity_flwr.core.secagg.regrouping import (
     GroupConfig,
     draw_groups,
     group_weights,
     observe,
+    settling,
     trust_of,
 )
 from parity_flwr.errors import ConfigError
@@ -99,7 +101,9 @@ def test_two_groups_say_nothing_about_each_other() -> None:
     assert all(np.array_equal(after[name], memory[name]) for name in memory)
 
 
-@pytest.mark.parametrize("options", [{"size": 2}, {"rate": 0.0}, {"doubt": (3.0, 2.0)}])
+@pytest.mark.parametrize(
+    "options", [{"size": 2}, {"window": 3}, {"settle": -1}, {"doubt": (3.0, 2.0)}]
+)
 def test_unusable_group_settings_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="size >= 3"):
         GroupConfig(**options)  # type: ignore[arg-type]
@@ -191,3 +195,67 @@ def test_contender_excludes_flippers_of_group_means() -> None:
     assert judged.excluded[attackers].all()
     assert not judged.excluded[~attackers].any()
     assert judged.change.mean() == pytest.approx(1, abs=0.15)
+
+
+def test_a_majority_of_clients_decides_where_most_groups_hold_a_flipper() -> None:
+    """6 of 20 send -4 times their update: one group in five is clean, on average."""
+    attackers = np.arange(20) < 6
+    setting = Setting(clients=20, assumed=4, seed=1, attackers=attackers)
+    contender = secagg_groups(setting)
+    rng = np.random.default_rng(2)
+    judged = [
+        contender(submissions(_flipped(rng, attackers), round_)) for round_ in range(1, 31)
+    ]
+    last = judged[-1]
+    assert last.excluded is not None
+    assert last.excluded[attackers].all()
+    assert last.excluded[~attackers].sum() <= 1
+    assert last.change.mean() == pytest.approx(1, abs=0.2)
+    assert not judged[0].change.any()  # the groups contradict each other: the model waits
+
+
+def _flipped(rng: np.random.Generator, attackers: NDArray[np.bool_]) -> NDArray[Any]:
+    updates = 1 + 2 * rng.standard_normal((20, 200))
+    updates[attackers] *= -4
+    return updates
+
+
+def test_settling_waits_for_contradicting_groups_only_and_not_for_ever() -> None:
+    apart = MatrixRows(np.array([[1.0, 0.0], [-1.0, 0.1], [1.0, 0.2]]))
+    young = {"a": np.array([1.0, 1.0, 10.0])}
+    old = {"a": np.array([1.0, 1.0, 11.0])}
+    everybody, agreeing = np.ones(3), np.array([1.0, 0.0, 1.0])
+    assert settling(apart, everybody, memory=young, config=CONFIG)
+    assert not settling(apart, agreeing, memory=young, config=CONFIG)
+    assert not settling(apart, everybody, memory=old, config=CONFIG)
+
+
+def test_the_regression_recovers_what_members_contribute() -> None:
+    """Without noise: one direction, its sign and scale changing by round."""
+    names, rng = [f"client-{k:02d}" for k in range(12)], np.random.default_rng(5)
+    truth = np.where(np.arange(12) < 3, -2.0, 1.0)
+    histories: list[list[list[float]]] = [[] for _ in names]
+    for round_ in range(40):
+        groups = draw_groups(names, memory={}, config=CONFIG, seed=round_.to_bytes(32, "big"))
+        scale = rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 2.0)
+        for number, group in enumerate(groups):
+            rows = [names.index(name) for name in group]
+            place = [round_, number, scale * truth[rows].mean(), np.abs(truth[rows]).mean()]
+            for row in rows:
+                histories[row].append(place)
+    window = Window.of([np.array(each) for each in histories])
+    found = alignments(window)
+    assert found / np.median(found) == pytest.approx(truth, abs=0.2)
+    assert spreads(window) == pytest.approx(np.abs(truth), abs=0.1)
+
+
+def test_history_is_forgotten_after_the_window() -> None:
+    names, config = [f"client-{k}" for k in range(9)], GroupConfig(size=3, window=5)
+    memory: dict[str, NDArray[np.float64]] = {}
+    for round_ in range(12):
+        seed = round_.to_bytes(32, "big")
+        groups = draw_groups(names, memory=memory, config=config, seed=seed)
+        means = MatrixRows(np.random.default_rng(round_).standard_normal((3, 6)))
+        memory = observe(groups, means, memory=memory, config=config)
+    assert {len(each) for each in memory.values()} == {3 + 4 * 5}
+    assert {each[2] for each in memory.values()} == {12.0}

@@ -14,7 +14,6 @@ _MECHANISMS = ("central", "local", "example")
 def _draw(out: Output, found: dict[str, Any]) -> None:
     table = plain_table("figure", "value", "without noise", right=("value", "without noise"))
     member, naked = found["membership"], found["membership_without_noise"]
-    psnr = found["inversion_psnr_db"]
     table.add_row("claimed epsilon", f"{found['epsilon']:.3g}", "")
     bounds = found["lower_bound"], found["lower_bound_without_noise"]
     table.add_row("audited lower bound", *(f"{each:.3f}" for each in bounds))
@@ -22,8 +21,10 @@ def _draw(out: Output, found: dict[str, Any]) -> None:
         table.add_row(
             f"membership inference, {name}", f"{member[key]:.3f}", f"{naked[key]:.3f}"
         )
-    recovered = f"{psnr['after']:.1f}", f"{psnr['before']:.1f}"
-    table.add_row("gradient inversion, PSNR in dB", *recovered)
+    for name, key in (("perceptron", "inversion"), ("CNN", "cnn_inversion")):
+        psnr = found[f"{key}_psnr_db"]
+        recovered = f"{psnr['after']:.1f}", f"{psnr['before']:.1f}"
+        table.add_row(f"gradient inversion, {name}, PSNR in dB", *recovered)
     table.add_row("  a blind guess", f"{psnr['blind']:.1f}", "")
     out.table(table)
     out.line(

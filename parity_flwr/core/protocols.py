@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.core.content.records import PinStatus, Publication
 from parity_flwr.core.content.unixfs import Profile
-from parity_flwr.core.privacy.ledger import Charge
+from parity_flwr.core.privacy.ledger import Charge, Spending
 from parity_flwr.core.records import (
     Action,
     Checkpoint,
@@ -82,6 +82,10 @@ class ChargeStore(Protocol):
 
     def charge(self, charge: Charge) -> None:
         """Write a charge, durably and once, before what it pays for is released."""
+        ...
+
+    def state_spending(self, spending: Spending) -> None:
+        """Write what the run states that it has spent."""
         ...
 
 

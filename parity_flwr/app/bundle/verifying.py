@@ -89,7 +89,7 @@ def _verified(bundle: Bundle, trust: Trust | None, anchor: Anchor | None) -> Bun
         ModelCheck(bundle),
         SignatureCheck(bundle.contents.run_id),
         SeedCheck(),
-        LedgerCheck(),
+        LedgerCheck(bundle.contents.run_id),
         published,
         *_update_checks(bundle),
     ]

@@ -20,6 +20,7 @@ from parity_flwr.core.secagg.regrouping import (
     group_seed,
     group_weights,
     observe,
+    settling,
     trust_of,
 )
 from parity_flwr.strategies.bookkeeping import sketch_seed
@@ -51,10 +52,12 @@ class Grouped:
         members = [[self._rows[name] for name in group] for group in groups]
         means = np.stack([submissions.updates[rows].mean(axis=0) for rows in members])
         rows = MatrixRows(np.asarray(means, np.float32))
-        weights = group_weights(groups, trust_of(names, self.memory, self.config))
-        change = combine_groups(rows, weights)
         self.memory = observe(groups, rows, memory=self.memory, config=self.config)
         trust = trust_of(names, self.memory, self.config)
+        weights = group_weights(groups, trust)
+        change = combine_groups(rows, weights)
+        if settling(rows, weights, memory=self.memory, config=self.config):
+            change = np.zeros_like(change)
         alignment = np.array(
             [self.memory[name][0] if name in self.memory else 1.0 for name in names]
         )

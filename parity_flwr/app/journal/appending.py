@@ -20,7 +20,7 @@ from parity_flwr.app.journal.projections import project, storable
 from parity_flwr.app.journal.reading import JournalReader, same_entry
 from parity_flwr.app.journal.schema import actions, charges, entries, runs
 from parity_flwr.core.canonical import dumps
-from parity_flwr.core.privacy.ledger import Charge, require_same
+from parity_flwr.core.privacy.ledger import Charge, Spending, require_same
 from parity_flwr.core.records import Action, RoundRecord, RunHeader
 
 
@@ -52,6 +52,10 @@ class JournalWriter(JournalReader):
                 self._append(connection, charge)
             else:
                 require_same(present, charge)
+
+    def state_spending(self, spending: Spending) -> None:
+        """Write what the run states that it has spent, for ``parity verify`` to compare."""
+        self._write(spending)
 
     def _charged(self, connection: Connection, charge: Charge) -> Charge | None:
         chosen = (

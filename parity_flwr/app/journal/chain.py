@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity_flwr.core.canonical import chain_hash, loads
-from parity_flwr.core.privacy.ledger import Charge
+from parity_flwr.core.privacy.ledger import Charge, Spending
 from parity_flwr.core.records import Action, EvaluationRecord, RoundRecord, RunHeader
 from parity_flwr.errors import JournalError
 
@@ -21,7 +21,7 @@ class Ending:
     sketch_seed: str = ""  # hex
 
 
-Record = RunHeader | RoundRecord | EvaluationRecord | Action | Charge | Ending
+Record = RunHeader | RoundRecord | EvaluationRecord | Action | Charge | Spending | Ending
 
 _KINDS: dict[str, type[Record]] = {
     "header": RunHeader,
@@ -29,6 +29,7 @@ _KINDS: dict[str, type[Record]] = {
     "evaluation": EvaluationRecord,
     "action": Action,
     "charge": Charge,
+    "spending": Spending,
     "end": Ending,
 }
 

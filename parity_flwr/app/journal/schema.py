@@ -46,7 +46,7 @@ entries = Table(
     metadata,
     _run_id(),
     _key("sequence"),  # 1, 2, 3, ...
-    _text("kind"),  # header, round, evaluation, action, charge or end
+    _text("kind"),  # header, round, evaluation, action, charge, spending or end
     _text("body"),  # canonical JSON, ASCII
     _text("previous_hash"),
     _text("hash"),  # SHA-256 over previous_hash, kind and body, hex

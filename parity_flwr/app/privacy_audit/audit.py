@@ -13,6 +13,7 @@ import numpy as np
 
 from parity_flwr.app.privacy_audit.canaries import SCORES, Scores
 from parity_flwr.app.privacy_audit.inversion import invert
+from parity_flwr.app.privacy_audit.inversion_cnn import invert_cnn
 from parity_flwr.app.privacy_audit.membership import auc, true_positive_rate
 from parity_flwr.app.privacy_audit.settings import CONFIDENCE, AuditSettings, Promise
 from parity_flwr.core.privacy.audit import audited_epsilon
@@ -59,6 +60,7 @@ def audit_privacy(
         naked = _trials(settings, bare, "without noise", report)
         report("gradient inversion")
         inversion = invert(settings.mechanism, promise, settings.seeds)
+        of_cnn = invert_cnn(settings.mechanism, promise, settings.seeds)
     bound, without = _bound(settings, noisy), _bound(settings, naked)
     return {
         "what": "audit-privacy",
@@ -76,6 +78,7 @@ def audit_privacy(
         "membership": _membership(noisy),
         "membership_without_noise": _membership(naked),
         "inversion_psnr_db": asdict(inversion),
+        "cnn_inversion_psnr_db": asdict(of_cnn),
         "seconds": time.monotonic() - started,
     }
 

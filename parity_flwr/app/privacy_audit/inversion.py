@@ -9,8 +9,9 @@ about images could do better than these figures.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,11 @@ from parity_flwr.app.privacy_audit.mechanisms import (
 from parity_flwr.app.privacy_audit.settings import Audited, Promise, Seeds
 from parity_flwr.clients import Examples, LocalTraining, TorchClient, initial_arrays, mlp
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from parity_flwr.clients.torch_model import ModelFactory
+
 Values = NDArray[Any]
 _IMAGES = 5
 _PIXELS, _HIDDEN, _CLASSES = 64, 32, 10
@@ -34,7 +40,7 @@ _MOST = 200.0  # decibels; an exact copy would have infinitely many
 
 @dataclass(frozen=True, kw_only=True)
 class Inversion:
-    """Means over five digits of 8 x 8 pixels, in dB (PSNR; high means recognisable).
+    """Means over a few digits of 8 x 8 pixels, in dB (PSNR; high means recognisable).
 
     ``before`` is read from the bare update, ``after`` from what the mechanism lets out, and
     ``blind`` is the mean digit, which needs no update at all.
@@ -54,12 +60,13 @@ def invert(mechanism: Audited, promise: Promise, seeds: Seeds) -> Inversion:
         If torch or scikit-learn is not installed.
     """
     x, y = digits()
-    start = list(initial_arrays(_victim(), seed=0).values())
+    start = list(initial_arrays(_victim, seed=0).values())
     found: list[list[float]] = []
     for i in range(_IMAGES):
         one = Examples(x[i : i + 1], y[i : i + 1])
-        gradients = _bare(start, one)
-        shown = _shown(mechanism, promise, start, one, gradients, seeds(f"inversion-{i}"))
+        gradients = bare_update(_victim, start, one)
+        seed = seeds(f"inversion-{i}")
+        shown = shown_update(_victim, mechanism, promise, start, one, gradients, seed)
         guesses = (recovered(*gradients[:2]), recovered(*shown[:2]), x.mean(axis=0))
         found.append([psnr(x[i], each) for each in guesses])
     before, after, blind = np.mean(found, axis=0).tolist()
@@ -86,29 +93,30 @@ def psnr(image: Values, copy: Values) -> float:
     return min(_MOST, -10 * math.log10(error)) if error > 0 else _MOST
 
 
-def _victim() -> Any:
-    return mlp(_PIXELS, hidden=(_HIDDEN,), classes=_CLASSES)
+def _victim() -> nn.Module:
+    return mlp(_PIXELS, hidden=(_HIDDEN,), classes=_CLASSES)()
 
 
-def _bare(start: list[Values], one: Examples) -> list[Values]:
+def bare_update(factory: ModelFactory, start: Sequence[Values], one: Examples) -> list[Values]:
     """Return the gradients that the update of an unprotected client is."""
     step = LocalTraining(steps=1, batch_size=1, learning_rate=1.0)
-    client = TorchClient(_victim(), train=one, test=one, context=context(), training=step)
-    trained, _, _ = client.fit(start, {})
+    client = TorchClient(factory, train=one, test=one, context=context(), training=step)
+    trained, _, _ = client.fit(list(start), {})
     return [old - new for old, new in zip(start, trained, strict=True)]
 
 
-def _shown(
+def shown_update(
+    factory: ModelFactory,
     mechanism: Audited,
     promise: Promise,
-    start: list[Values],
+    start: Sequence[Values],
     one: Examples,
     gradients: list[Values],
     seed: bytes | None,
 ) -> list[Values]:
     """Return what an attacker sees of the gradients when the mechanism is on."""
     if mechanism is Audited.EXAMPLE:
-        return example_release(_victim(), start, one, promise=promise, seed=seed)
+        return example_release(factory, list(start), one, promise=promise, seed=seed)
     flat = np.concatenate([each.ravel() for each in gradients]).astype(np.float32)
     if mechanism is Audited.LOCAL:
         noisy = local_release(flat, privacy=local_privacy(promise), seed=seed)

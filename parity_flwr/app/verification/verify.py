@@ -69,7 +69,7 @@ def verify(
             FilesCheck(run),
             SignatureCheck(journal.run_id),
             SeedCheck(),
-            LedgerCheck(),
+            LedgerCheck(journal.run_id),
         ]
         published = PublishedCheck(FolderPublished(run), run_id=journal.run_id)
         if run.publications.is_dir():

@@ -6,7 +6,7 @@ so that a repeated round after a crash neither forgets nor doubles it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -83,6 +83,25 @@ class Charge:
             sampling=self.sampling,
             count=self.count,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spending:
+    """What a run states that it has spent, in its journal, before it ends.
+
+    Parameters
+    ----------
+    round : int
+        The last round that it covers.
+    delta : float
+        At which the epsilons hold.
+    clients : mapping of str to float
+        Epsilon by client; by :data:`EVERYONE` alone where all are charged alike.
+    """
+
+    round: int
+    delta: float
+    clients: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,3 +244,35 @@ def require_same(present: Charge, charge: Charge) -> None:
             came="other noise, sampling or count",
             action="continue the run with the privacy settings it had",
         )
+
+
+def spent_by_client(charges: Iterable[Charge], *, delta: float) -> dict[str, float]:
+    """Return the epsilon at delta of every client that is charged, by identity.
+
+    :data:`EVERYONE` stands for itself; its charges count for each client too. Clients with
+    the same charges are added up once.
+
+    Raises
+    ------
+    MissingExtraError
+        If dp-accounting is needed and not installed.
+
+    Examples
+    --------
+    >>> charge = Charge(run="r", round=1, noise_multiplier=6.0, count=100)
+    >>> spent = spent_by_client([charge], delta=1e-5)
+    >>> {name: round(epsilon, 2) for name, epsilon in spent.items()}
+    {'*': 8.0}
+    """
+    named: dict[str, list[Release]] = {}
+    for charge in charges:
+        named.setdefault(charge.client, []).append(charge.as_release())
+    common = named.get(EVERYONE, [])
+    added: dict[tuple[Release, ...], float] = {}
+    spent = {}
+    for name in sorted(named):
+        releases = tuple(named[name] if name == EVERYONE else [*common, *named[name]])
+        if releases not in added:
+            added[releases] = spent_epsilon(releases, delta=delta)
+        spent[name] = added[releases]
+    return spent
