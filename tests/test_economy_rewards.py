@@ -1,0 +1,198 @@
+"""P-28: the pool is divided exactly, round after round, and claimed by Merkle proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import journal_records
+from parity_flwr.core.economy.amounts import MAX_AMOUNT, MILLION, millionths
+from parity_flwr.core.economy.claims import Participation, RewardConfig, round_claims
+from parity_flwr.core.economy.reward_tree import NO_REWARDS, REWARD_TYPES, reward_tree
+from parity_flwr.core.economy.rewards import Claim, RewardState, RoundClaims, split, step
+from parity_flwr.core.merkle import verify
+from parity_flwr.core.records import ReputationState, RoundStatus, Verdict
+from parity_flwr.errors import ConfigError
+
+factors = st.integers(0, MILLION)
+pools = st.integers(0, MAX_AMOUNT)
+claim_lists = st.lists(
+    st.builds(
+        Claim,
+        identity=st.text(max_size=4),
+        quality=factors,
+        reputation=factors,
+        participation=factors,
+        stake=st.integers(0, 10**24),
+    ),
+    max_size=12,
+    unique_by=lambda claim: claim.identity,
+)
+
+
+def claim(identity: str, quality: int = MILLION, **changes: int) -> Claim:
+    """Return a claim with R = F = 1 unless told."""
+    return replace(Claim(identity=identity, quality=quality, reputation=MILLION), **changes)
+
+
+def test_split_by_hand() -> None:
+    # Products 6 : 3 : 1, pool 11: 6.6, 3.3, 1.1; the unit left goes to the remainder 0.6.
+    claims = [claim("a", 600_000), claim("b", 300_000), claim("c", 100_000)]
+    assert split(11, claims) == {"a": 7, "b": 3, "c": 1}
+
+
+def test_every_factor_counts_alike() -> None:
+    half = [claim("x"), claim("y", 500_000)]
+    for name in ("reputation", "participation"):
+        assert split(900, [claim("x"), claim("y", **{name: 500_000})]) == split(900, half)
+    assert split(900, [claim("x", stake=6), claim("y", stake=3)]) == split(900, half)
+
+
+def test_ties_go_to_the_identity_that_sorts_first() -> None:
+    assert split(2, [claim("c"), claim("b"), claim("a")]) == {"a": 1, "b": 1, "c": 0}
+
+
+def test_nobody_is_paid_when_every_product_is_zero() -> None:
+    assert split(9, [claim("a", 0), claim("b", stake=0)]) == {"a": 0, "b": 0}
+    assert split(9, []) == {}
+
+
+@given(pools, claim_lists)
+def test_the_parts_sum_to_the_pool_and_are_within_one_unit_of_exact(
+    pool: int, claims: list[Claim]
+) -> None:
+    parts = split(pool, claims)
+    total = sum(each.product for each in claims)
+    assert sum(parts.values()) == (pool if total else 0)
+    for each in claims:
+        exact = Fraction(pool * each.product, total) if total else Fraction(0)
+        assert abs(parts[each.identity] - exact) < 1
+
+
+@given(pools, claim_lists, st.randoms(use_true_random=False))
+def test_the_order_of_claims_does_not_matter(pool: int, claims: list[Claim], random) -> None:  # type: ignore[no-untyped-def]
+    shuffled = list(claims)
+    random.shuffle(shuffled)
+    assert split(pool, shuffled) == split(pool, claims)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**24), claim_lists), max_size=6))
+def test_money_is_conserved_over_rounds(history: list[tuple[int, list[Claim]]]) -> None:
+    state = RewardState()
+    for number, (pool, claims) in enumerate(history, 1):
+        before = state
+        inputs = RoundClaims(round=number, pool=pool, claims=tuple(claims))
+        state, paid = step(state, inputs)
+        assert step(before, inputs) == (state, paid)
+        assert before.total + sum(paid.rewards.values()) == state.total
+    assert state.total + state.carried == sum(pool for pool, _ in history)
+
+
+def test_a_round_pays_once() -> None:
+    state, _ = step(RewardState(), RoundClaims(round=3, pool=5, claims=(claim("a"),)))
+    with pytest.raises(ConfigError, match="round after round 3"):
+        step(state, RoundClaims(round=3, pool=5, claims=(claim("a"),)))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"quality": MILLION + 1}, {"reputation": -1}, {"stake": True}, {"stake": 1.0}]
+)
+def test_factors_out_of_range_are_refused(changes: dict[str, int]) -> None:
+    with pytest.raises(ConfigError):
+        claim("a", **changes)
+
+
+def test_an_identity_claims_once() -> None:
+    with pytest.raises(ConfigError, match="one claim for each identity"):
+        split(5, [claim("a"), claim("a")])
+
+
+def test_a_float_is_taken_for_exactly_what_it_is() -> None:
+    assert millionths(0.1, name="x") == 100_000
+    assert millionths(1 / 128, name="x") == 7812  # 7812.5 exactly: ties to even
+    assert millionths(3 / 128, name="x") == 23438
+    for value in (float("nan"), -1e-9, 1.0000001):
+        with pytest.raises(ConfigError):
+            millionths(value, name="x")
+
+
+def test_claims_come_from_the_record_alone() -> None:
+    record = journal_records.record(1, ReputationState())
+    inputs = round_claims(record, RewardConfig(pool=10**6))
+    accepted = {r.identity for r in record.facts.replies if r.verdict is Verdict.ACCEPTED}
+    assert [each.identity for each in inputs.claims] == sorted(accepted)
+    decided = {each.identity: each for each in record.decision.replies}
+    for each in inputs.claims:
+        standing = record.state.standings[each.identity]
+        assert each.quality == round(decided[each.identity].soundness * MILLION)
+        assert each.reputation == round(standing.composite * 1000)
+        assert each.participation == MILLION
+        assert each.stake == 1
+    state, paid = step(RewardState(), inputs)
+    assert state.total == 10**6
+    assert min(paid.rewards.values()) > 0
+
+
+def test_stakes_and_weights_count_when_asked() -> None:
+    record = journal_records.record(1, ReputationState())
+    config = RewardConfig(participation=Participation.WEIGHT)
+    staked = record.facts.replies[-1].identity
+    inputs = round_claims(record, config, stakes={staked: 7})
+    assert {each.identity for each in inputs.claims if each.stake} == {staked}
+    weights = {each.identity: each.weight for each in record.decision.replies}
+    for each in inputs.claims:
+        assert each.participation == round(weights[each.identity] * MILLION)
+
+
+def test_a_rejected_round_carries_its_pool_over() -> None:
+    record = journal_records.record(1, ReputationState())
+    refused = replace(
+        record, decision=replace(record.decision, status=RoundStatus.REJECTED, reason="why")
+    )
+    inputs = round_claims(refused, RewardConfig(pool=10))
+    state, paid = step(RewardState(), inputs)
+    assert (inputs.reason, state.carried, paid.rewards) == ("why", 10, {})
+
+
+def test_an_excluded_client_claims_nothing() -> None:
+    record = journal_records.record(1, ReputationState())
+    name = round_claims(record, RewardConfig()).claims[0].identity
+    decisions = tuple(
+        replace(each, excluded=True) if each.identity == name else each
+        for each in record.decision.replies
+    )
+    without = replace(record, decision=replace(record.decision, replies=decisions))
+    assert name not in {c.identity for c in round_claims(without, RewardConfig()).claims}
+
+
+ACCOUNTS = {name: "0x" + f"{number:040x}" for number, name in enumerate("abcd", 10)}
+
+
+def test_every_account_proves_what_it_earned() -> None:
+    state = RewardState(round=1, earned={"a": 5, "b": 0, "c": 7, "nobody": 3})
+    tree = reward_tree(state, ACCOUNTS)
+    assert [amount for _, amount in tree.rows] == [5, 7]
+    for account, amount in tree.rows:
+        proof = tree.proof(account)
+        assert verify(tree.root, [account, amount], proof, types=REWARD_TYPES)
+        assert not verify(tree.root, [account, amount + 1], proof, types=REWARD_TYPES)
+    with pytest.raises(ConfigError, match="earned something"):
+        tree.proof(ACCOUNTS["b"])
+
+
+def test_identities_with_one_account_are_added_up() -> None:
+    state = RewardState(round=1, earned={"a": 5, "c": 7})
+    shared = reward_tree(
+        state, {"a": ACCOUNTS["a"], "c": ACCOUNTS["a"].upper().replace("X", "x")}
+    )
+    assert [amount for _, amount in shared.rows] == [12]
+
+
+def test_no_rewards_have_the_zero_root_and_bad_accounts_are_refused() -> None:
+    assert reward_tree(RewardState(), ACCOUNTS).root == NO_REWARDS
+    with pytest.raises(ConfigError, match="40 hex digits"):
+        reward_tree(RewardState(earned={"a": 1}), {"a": "0x12"})
