@@ -10,12 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import journal_records
-from parity_flwr.core.economy.amounts import MAX_AMOUNT, MILLION, millionths
+from parity_flwr.core.economy.amounts import (
+    HIGHEST_REPUTATION,
+    MAX_AMOUNT,
+    MILLION,
+    millionths,
+    reputation_units,
+)
 from parity_flwr.core.economy.claims import Participation, RewardConfig, round_claims
-from parity_flwr.core.economy.reward_tree import NO_REWARDS, REWARD_TYPES, reward_tree
+from parity_flwr.core.economy.reward_tree import (
+    LEAF_TYPES,
+    NO_LEAVES,
+    identity_id,
+    reward_tree,
+)
 from parity_flwr.core.economy.rewards import Claim, RewardState, RoundClaims, split, step
 from parity_flwr.core.merkle import verify
-from parity_flwr.core.records import ReputationState, RoundStatus, Verdict
+from parity_flwr.core.records import ReputationState, RoundStatus, Standing, Verdict
 from parity_flwr.errors import ConfigError
 
 factors = st.integers(0, MILLION)
@@ -25,7 +36,7 @@ claim_lists = st.lists(
         Claim,
         identity=st.text(max_size=4),
         quality=factors,
-        reputation=factors,
+        reputation=st.integers(0, HIGHEST_REPUTATION),
         participation=factors,
         stake=st.integers(0, 10**24),
     ),
@@ -34,9 +45,22 @@ claim_lists = st.lists(
 )
 
 
-def claim(identity: str, quality: int = MILLION, **changes: int) -> Claim:
-    """Return a claim with R = F = 1 unless told."""
-    return replace(Claim(identity=identity, quality=quality, reputation=MILLION), **changes)
+def claim(
+    identity: str,
+    quality: int = MILLION,
+    *,
+    reputation: int = HIGHEST_REPUTATION,
+    participation: int = MILLION,
+    stake: int = 1,
+) -> Claim:
+    """Return a claim in which every factor is 1 unless told."""
+    return Claim(
+        identity=identity,
+        quality=quality,
+        reputation=reputation,
+        participation=participation,
+        stake=stake,
+    )
 
 
 def test_split_by_hand() -> None:
@@ -47,8 +71,8 @@ def test_split_by_hand() -> None:
 
 def test_every_factor_counts_alike() -> None:
     half = [claim("x"), claim("y", 500_000)]
-    for name in ("reputation", "participation"):
-        assert split(900, [claim("x"), claim("y", **{name: 500_000})]) == split(900, half)
+    assert split(900, [claim("x"), claim("y", participation=500_000)]) == split(900, half)
+    assert split(900, [claim("x"), claim("y", reputation=500_000_000)]) == split(900, half)
     assert split(900, [claim("x", stake=6), claim("y", stake=3)]) == split(900, half)
 
 
@@ -129,7 +153,7 @@ def test_claims_come_from_the_record_alone() -> None:
     for each in inputs.claims:
         standing = record.state.standings[each.identity]
         assert each.quality == round(decided[each.identity].soundness * MILLION)
-        assert each.reputation == round(standing.composite * 1000)
+        assert each.reputation == reputation_units(standing.composite)
         assert each.participation == MILLION
         assert each.stake == 1
     state, paid = step(RewardState(), inputs)
@@ -172,27 +196,50 @@ def test_an_excluded_client_claims_nothing() -> None:
 ACCOUNTS = {name: "0x" + f"{number:040x}" for number, name in enumerate("abcd", 10)}
 
 
-def test_every_account_proves_what_it_earned() -> None:
-    state = RewardState(round=1, earned={"a": 5, "b": 0, "c": 7, "nobody": 3})
-    tree = reward_tree(state, ACCOUNTS)
-    assert [amount for _, amount in tree.rows] == [5, 7]
-    for account, amount in tree.rows:
-        proof = tree.proof(account)
-        assert verify(tree.root, [account, amount], proof, types=REWARD_TYPES)
-        assert not verify(tree.root, [account, amount + 1], proof, types=REWARD_TYPES)
-    with pytest.raises(ConfigError, match="earned something"):
-        tree.proof(ACCOUNTS["b"])
-
-
-def test_identities_with_one_account_are_added_up() -> None:
-    state = RewardState(round=1, earned={"a": 5, "c": 7})
-    shared = reward_tree(
-        state, {"a": ACCOUNTS["a"], "c": ACCOUNTS["a"].upper().replace("X", "x")}
+def reputations(**composites: float) -> ReputationState:
+    """Return a state with these composites."""
+    return ReputationState(
+        standings={
+            name: Standing(scores=(value,) * 4, composite=value)  # type: ignore[arg-type]
+            for name, value in composites.items()
+        }
     )
-    assert [amount for _, amount in shared.rows] == [12]
 
 
-def test_no_rewards_have_the_zero_root_and_bad_accounts_are_refused() -> None:
-    assert reward_tree(RewardState(), ACCOUNTS).root == NO_REWARDS
+def test_every_identity_proves_what_it_earned() -> None:
+    state = RewardState(round=1, earned={"a": 5, "c": 7, "nobody": 3})
+    tree = reward_tree(state, reputations(c=500.0, a=1000.0, b=0.0, nobody=9.0), ACCOUNTS)
+    assert [(leaf.identity, leaf.cumulative) for leaf in tree.leaves] == [
+        ("a", 5),
+        ("b", 0),
+        ("c", 7),
+    ]
+    assert (tree.total, tree.leaves[2].reputation) == (12, 500_000_000)
+    for name in "abc":
+        leaf, proof = tree.find(name)
+        assert verify(tree.root, leaf.values, proof, types=LEAF_TYPES)
+        greedy = replace(leaf, cumulative=leaf.cumulative + 1)
+        assert not verify(tree.root, greedy.values, proof, types=LEAF_TYPES)
+    with pytest.raises(ConfigError, match="has an account"):
+        tree.find("nobody")
+
+
+def test_an_account_that_comes_late_gets_everything() -> None:
+    state = RewardState(round=1, earned={"a": 5})
+    late = {**ACCOUNTS, "nobody": ACCOUNTS["a"].upper().replace("X", "x")}
+    earned = replace(state, earned={"a": 5, "nobody": 3})
+    tree = reward_tree(earned, reputations(a=1.0, nobody=1.0), late)
+    assert {leaf.account.lower() for leaf in tree.leaves} == {ACCOUNTS["a"]}
+    assert tree.find("nobody")[0].cumulative == 3
+
+
+def test_without_leaves_the_root_is_one_that_proves_nothing() -> None:
+    assert reward_tree(RewardState(), ReputationState(), ACCOUNTS).root == NO_LEAVES
+    assert any(NO_LEAVES)
+
+
+def test_bad_accounts_and_names_are_refused() -> None:
     with pytest.raises(ConfigError, match="40 hex digits"):
-        reward_tree(RewardState(earned={"a": 1}), {"a": "0x12"})
+        reward_tree(RewardState(), reputations(a=1.0), {"a": "0x12"})
+    with pytest.raises(ConfigError, match="UTF-8"):
+        identity_id("\ud800")

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from parity_flwr.core.economy.amounts import MILLION, UNIT, millionths, require_amount
+from parity_flwr.core.economy.amounts import (
+    MILLION,
+    UNIT,
+    millionths,
+    reputation_units,
+    require_amount,
+)
 from parity_flwr.core.economy.rewards import Claim, RoundClaims
-from parity_flwr.core.evolution import SCALE
 from parity_flwr.core.records import (
     ReplyDecision,
     ReplyFacts,
@@ -94,7 +99,7 @@ def _claim(
     return Claim(
         identity=reply.identity,
         quality=sound * scored // MILLION,
-        reputation=millionths(standing.composite / SCALE, name="reputation"),
+        reputation=reputation_units(standing.composite),
         participation=millionths(min(1.0, present), name="participation"),
         stake=1 if stakes is None else stakes.get(reply.identity, 0),
     )

@@ -1,68 +1,106 @@
-"""Cumulative rewards as a Merkle tree against which accounts claim (P-18, P-28)."""
+"""Reputation and cumulative rewards as the Merkle tree that accounts claim against (P-18)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from parity_flwr.core.abi import checksum_address
+from parity_flwr.core.abi import checksum_address, keccak256
+from parity_flwr.core.economy.amounts import reputation_units
 from parity_flwr.core.economy.rewards import RewardState
 from parity_flwr.core.merkle import MerkleTree
+from parity_flwr.core.records import ReputationState
 from parity_flwr.errors import ConfigError
 
-REWARD_TYPES = ("address", "uint256")
-"""The ABI types of a leaf: the account and all that it has earned so far, base units."""
+LEAF_TYPES = ("bytes32", "address", "uint256", "uint256")
+"""The ABI types of a leaf: identity, account, reputation, cumulative reward."""
 
-NO_REWARDS = bytes(32)
-"""The root of a run in which no account has earned anything: no claim verifies against it."""
+NO_LEAVES = keccak256(b"parity-flwr/no-leaves/v1")
+"""The root of a round in which no identity has an account: nothing verifies against it."""
+
+
+def identity_id(identity: str) -> bytes:
+    """Return the 32 bytes that name an identity on chain: keccak-256 of its UTF-8.
+
+    Raises
+    ------
+    ConfigError
+        If UTF-8 cannot hold it.
+    """
+    try:
+        return keccak256(identity.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise ConfigError(
+            "an identity on chain needs text that UTF-8 can hold",
+            came=ascii(identity)[:80],
+            action="give the client another name",
+        ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardLeaf:
+    """One identity after a round, as the contract's leaf has it."""
+
+    identity: str
+    account: str  # address with the EIP-55 checksum: where its rewards go
+    reputation: int  # R, millionths of a point
+    cumulative: int  # all that it earned since round 1, base units
+
+    @property
+    def values(self) -> tuple[bytes, str, int, int]:
+        """The values of :data:`LEAF_TYPES`."""
+        return identity_id(self.identity), self.account, self.reputation, self.cumulative
 
 
 @dataclass(frozen=True)
 class RewardTree:
-    """The tree over (account, cumulative amount), one row per account, sorted by account."""
+    """The tree over the leaves, which are sorted by identity."""
 
-    rows: tuple[tuple[str, int], ...]
+    leaves: tuple[RewardLeaf, ...]
     tree: MerkleTree | None
 
     @property
     def root(self) -> bytes:
-        """32 bytes; :data:`NO_REWARDS` without rows."""
-        return NO_REWARDS if self.tree is None else self.tree.root
+        """32 bytes; :data:`NO_LEAVES` without leaves."""
+        return NO_LEAVES if self.tree is None else self.tree.root
 
-    def amount(self, account: str) -> int:
-        """Return what an account has earned so far, base units; 0 if it has no row."""
-        return dict(self.rows).get(_checksum(account), 0)
+    @property
+    def total(self) -> int:
+        """The sum of the leaves' cumulative rewards, base units: what must be funded."""
+        return sum(leaf.cumulative for leaf in self.leaves)
 
-    def proof(self, account: str) -> tuple[bytes, ...]:
-        """Return the siblings that prove the account's row.
+    def find(self, identity: str) -> tuple[RewardLeaf, tuple[bytes, ...]]:
+        """Return an identity's leaf and the siblings that prove it.
 
         Raises
         ------
         ConfigError
-            If the account has no row: it has earned nothing.
+            If the identity has no leaf.
         """
-        wanted = _checksum(account)
-        for index, (each, _) in enumerate(self.rows):
-            if each == wanted and self.tree is not None:
-                return self.tree.proof(index)
+        for index, leaf in enumerate(self.leaves):
+            if leaf.identity == identity and self.tree is not None:
+                return leaf, self.tree.proof(index)
         raise ConfigError(
-            "a proof needs an account that has earned something",
-            came=wanted,
-            action="check the account and the round",
+            "a proof needs an identity that has an account and was seen in a round",
+            came=ascii(identity)[:80],
+            action="register its account, or check the name",
         )
 
 
-def reward_tree(state: RewardState, accounts: Mapping[str, str]) -> RewardTree:
-    """Return the tree of all rewards so far.
+def reward_tree(
+    rewards: RewardState, reputation: ReputationState, accounts: Mapping[str, str]
+) -> RewardTree:
+    """Return the tree of a round: everybody's reputation and rewards so far.
 
-    *Decided*: identities that share an account are added up, because the contract pays the
-    one cumulative amount of an account; what an identity without an account earned stays in
-    the state and gets its row when it has one.
+    *Decided*: an identity without an account has no leaf yet; what it earned stays in the
+    state, and its leaf comes with its account. Two identities may share an account.
 
     Parameters
     ----------
-    state : RewardState
+    rewards : RewardState
         Cumulative rewards by identity.
+    reputation : ReputationState
+        Reputation after the round.
     accounts : Mapping[str, str]
         Each identity's address, "0x" and 40 hex digits.
 
@@ -71,17 +109,22 @@ def reward_tree(state: RewardState, accounts: Mapping[str, str]) -> RewardTree:
     ConfigError
         If an address is malformed.
     """
-    amounts: dict[str, int] = {}
-    for identity, amount in state.earned.items():
-        if amount and identity in accounts:
-            account = _checksum(accounts[identity])
-            amounts[account] = amounts.get(account, 0) + amount
-    # By number, not by letter: the checksum's upper case must not move a row.
-    rows = tuple(sorted(amounts.items(), key=lambda row: row[0].lower()))
-    return RewardTree(rows, MerkleTree.of(rows, types=REWARD_TYPES) if rows else None)
+    leaves = tuple(
+        RewardLeaf(
+            identity=identity,
+            account=checked_account(accounts[identity]),
+            reputation=reputation_units(standing.composite),
+            cumulative=rewards.earned.get(identity, 0),
+        )
+        for identity, standing in sorted(reputation.standings.items())
+        if identity in accounts
+    )
+    rows = [leaf.values for leaf in leaves]
+    return RewardTree(leaves, MerkleTree.of(rows, types=LEAF_TYPES) if rows else None)
 
 
-def _checksum(account: str) -> str:
+def checked_account(account: str) -> str:
+    """Return an address with its EIP-55 checksum; ConfigError if it is none."""
     digits = account.removeprefix("0x") if isinstance(account, str) else ""
     if len(digits) != 40 or not set(digits.lower()) <= set("0123456789abcdef"):
         raise ConfigError(

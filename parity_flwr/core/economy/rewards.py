@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from parity_flwr.core.economy.amounts import MILLION, require_amount, require_integer
+from parity_flwr.core.economy.amounts import (
+    HIGHEST_REPUTATION,
+    MILLION,
+    require_amount,
+    require_integer,
+)
 from parity_flwr.errors import ConfigError
 
 
@@ -15,18 +20,19 @@ class Claim:
 
     identity: str
     quality: int  # Q, millionths
-    reputation: int  # R, millionths of the highest score
+    reputation: int  # R, millionths of a point: 0 to 1000 points
     participation: int = MILLION  # F, millionths
     stake: int = 1  # S, base units; 1 in a run without stakes
 
     def __post_init__(self) -> None:
-        for name in ("quality", "reputation", "participation"):
+        for name in ("quality", "participation"):
             require_integer(name, getattr(self, name), 0, MILLION)
+        require_integer("reputation", self.reputation, 0, HIGHEST_REPUTATION)
         require_amount("stake", self.stake)
 
     @property
     def product(self) -> int:
-        """Q R S F, exactly: millionths cubed times base units."""
+        """Q R S F, exactly, in the product of their units."""
         return self.quality * self.reputation * self.stake * self.participation
 
 
@@ -57,7 +63,7 @@ def split(pool: int, claims: Sequence[Claim]) -> Mapping[str, int]:
 
     Examples
     --------
-    >>> whole = dict(quality=1_000_000, reputation=500_000)
+    >>> whole = dict(quality=1_000_000, reputation=500_000_000)
     >>> split(100, [Claim(identity=name, **whole) for name in ("c", "b", "a")])
     {'a': 34, 'b': 33, 'c': 33}
     """
@@ -127,7 +133,7 @@ def step(state: RewardState, inputs: RoundClaims) -> tuple[RewardState, RoundRew
 
     Examples
     --------
-    >>> claim = Claim(identity="a", quality=1_000_000, reputation=500_000)
+    >>> claim = Claim(identity="a", quality=1_000_000, reputation=500_000_000)
     >>> state, _ = step(RewardState(), RoundClaims(round=1, pool=7, claims=()))
     >>> state.carried
     7
