@@ -21,7 +21,7 @@ from parity_flwr.core.economy.claims import Participation, RewardConfig, round_c
 from parity_flwr.core.economy.reward_tree import (
     LEAF_TYPES,
     NO_LEAVES,
-    identity_id,
+    Member,
     reward_tree,
 )
 from parity_flwr.core.economy.rewards import Claim, RewardState, RoundClaims, split, step
@@ -193,7 +193,10 @@ def test_an_excluded_client_claims_nothing() -> None:
     assert name not in {c.identity for c in round_claims(without, RewardConfig()).claims}
 
 
-ACCOUNTS = {name: "0x" + f"{number:040x}" for number, name in enumerate("abcd", 10)}
+MEMBERS = {
+    name: Member(identity=bytes([number]) * 32, account="0x" + f"{number:040x}")
+    for number, name in enumerate("abcd", 10)
+}
 
 
 def reputations(**composites: float) -> ReputationState:
@@ -208,8 +211,8 @@ def reputations(**composites: float) -> ReputationState:
 
 def test_every_identity_proves_what_it_earned() -> None:
     state = RewardState(round=1, earned={"a": 5, "c": 7, "nobody": 3})
-    tree = reward_tree(state, reputations(c=500.0, a=1000.0, b=0.0, nobody=9.0), ACCOUNTS)
-    assert [(leaf.identity, leaf.cumulative) for leaf in tree.leaves] == [
+    tree = reward_tree(state, reputations(c=500.0, a=1000.0, b=0.0, nobody=9.0), MEMBERS)
+    assert [(leaf.name, leaf.cumulative) for leaf in tree.leaves] == [
         ("a", 5),
         ("b", 0),
         ("c", 7),
@@ -220,26 +223,26 @@ def test_every_identity_proves_what_it_earned() -> None:
         assert verify(tree.root, leaf.values, proof, types=LEAF_TYPES)
         greedy = replace(leaf, cumulative=leaf.cumulative + 1)
         assert not verify(tree.root, greedy.values, proof, types=LEAF_TYPES)
-    with pytest.raises(ConfigError, match="has an account"):
+    with pytest.raises(ConfigError, match="registered and was seen"):
         tree.find("nobody")
 
 
-def test_an_account_that_comes_late_gets_everything() -> None:
-    state = RewardState(round=1, earned={"a": 5})
-    late = {**ACCOUNTS, "nobody": ACCOUNTS["a"].upper().replace("X", "x")}
-    earned = replace(state, earned={"a": 5, "nobody": 3})
+def test_an_identity_that_registers_late_gets_everything() -> None:
+    earned = RewardState(round=1, earned={"a": 5, "nobody": 3})
+    account = MEMBERS["a"].account.upper().replace("X", "x")
+    late = {**MEMBERS, "nobody": Member(identity=b"n" * 32, account=account)}
     tree = reward_tree(earned, reputations(a=1.0, nobody=1.0), late)
-    assert {leaf.account.lower() for leaf in tree.leaves} == {ACCOUNTS["a"]}
+    assert {leaf.member.account for leaf in tree.leaves} == {MEMBERS["a"].account}
     assert tree.find("nobody")[0].cumulative == 3
 
 
 def test_without_leaves_the_root_is_one_that_proves_nothing() -> None:
-    assert reward_tree(RewardState(), ReputationState(), ACCOUNTS).root == NO_LEAVES
+    assert reward_tree(RewardState(), ReputationState(), MEMBERS).root == NO_LEAVES
     assert any(NO_LEAVES)
 
 
-def test_bad_accounts_and_names_are_refused() -> None:
+def test_bad_accounts_and_identities_are_refused() -> None:
     with pytest.raises(ConfigError, match="40 hex digits"):
-        reward_tree(RewardState(), reputations(a=1.0), {"a": "0x12"})
-    with pytest.raises(ConfigError, match="UTF-8"):
-        identity_id("\ud800")
+        Member(identity=bytes(32), account="0x12")
+    with pytest.raises(ConfigError, match="32 bytes"):
+        Member(identity=b"short", account=MEMBERS["a"].account)

@@ -16,45 +16,45 @@ LEAF_TYPES = ("bytes32", "address", "uint256", "uint256")
 """The ABI types of a leaf: identity, account, reputation, cumulative reward."""
 
 NO_LEAVES = keccak256(b"parity-flwr/no-leaves/v1")
-"""The root of a round in which no identity has an account: nothing verifies against it."""
+"""The root of a round in which no identity is registered: nothing verifies against it."""
 
 
-def identity_id(identity: str) -> bytes:
-    """Return the 32 bytes that name an identity on chain: keccak-256 of its UTF-8.
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """How the registry on chain knows an identity."""
 
-    Raises
-    ------
-    ConfigError
-        If UTF-8 cannot hold it.
-    """
-    try:
-        return keccak256(identity.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise ConfigError(
-            "an identity on chain needs text that UTF-8 can hold",
-            came=ascii(identity)[:80],
-            action="give the client another name",
-        ) from None
+    identity: bytes  # 32 bytes: the registry's name, which node key and wallet make
+    account: str  # address: where its rewards go
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.identity, bytes) or len(self.identity) != 32:
+            raise ConfigError(
+                "an identity on chain needs 32 bytes",
+                came=ascii(self.identity)[:80],
+                action="register it first",
+            )
+        object.__setattr__(self, "account", checked_account(self.account))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewardLeaf:
     """One identity after a round, as the contract's leaf has it."""
 
-    identity: str
-    account: str  # address with the EIP-55 checksum: where its rewards go
+    name: str  # the identity as the journal has it
+    member: Member
     reputation: int  # R, millionths of a point
     cumulative: int  # all that it earned since round 1, base units
 
     @property
     def values(self) -> tuple[bytes, str, int, int]:
         """The values of :data:`LEAF_TYPES`."""
-        return identity_id(self.identity), self.account, self.reputation, self.cumulative
+        member = self.member
+        return member.identity, member.account, self.reputation, self.cumulative
 
 
 @dataclass(frozen=True)
 class RewardTree:
-    """The tree over the leaves, which are sorted by identity."""
+    """The tree over the leaves, which are sorted by name."""
 
     leaves: tuple[RewardLeaf, ...]
     tree: MerkleTree | None
@@ -69,8 +69,8 @@ class RewardTree:
         """The sum of the leaves' cumulative rewards, base units: what must be funded."""
         return sum(leaf.cumulative for leaf in self.leaves)
 
-    def find(self, identity: str) -> tuple[RewardLeaf, tuple[bytes, ...]]:
-        """Return an identity's leaf and the siblings that prove it.
+    def find(self, name: str) -> tuple[RewardLeaf, tuple[bytes, ...]]:
+        """Return the leaf of a name and the siblings that prove it.
 
         Raises
         ------
@@ -78,22 +78,22 @@ class RewardTree:
             If the identity has no leaf.
         """
         for index, leaf in enumerate(self.leaves):
-            if leaf.identity == identity and self.tree is not None:
+            if leaf.name == name and self.tree is not None:
                 return leaf, self.tree.proof(index)
         raise ConfigError(
-            "a proof needs an identity that has an account and was seen in a round",
-            came=ascii(identity)[:80],
-            action="register its account, or check the name",
+            "a proof needs an identity that is registered and was seen in a round",
+            came=ascii(name)[:80],
+            action="register it, or check the name",
         )
 
 
 def reward_tree(
-    rewards: RewardState, reputation: ReputationState, accounts: Mapping[str, str]
+    rewards: RewardState, reputation: ReputationState, members: Mapping[str, Member]
 ) -> RewardTree:
     """Return the tree of a round: everybody's reputation and rewards so far.
 
-    *Decided*: an identity without an account has no leaf yet; what it earned stays in the
-    state, and its leaf comes with its account. Two identities may share an account.
+    *Decided*: an identity that is not registered has no leaf yet; what it earned stays in
+    the state, and its leaf comes with its registration. Two identities may share an account.
 
     Parameters
     ----------
@@ -101,23 +101,18 @@ def reward_tree(
         Cumulative rewards by identity.
     reputation : ReputationState
         Reputation after the round.
-    accounts : Mapping[str, str]
-        Each identity's address, "0x" and 40 hex digits.
-
-    Raises
-    ------
-    ConfigError
-        If an address is malformed.
+    members : Mapping[str, Member]
+        Who is registered, by the identity's name in the journal.
     """
     leaves = tuple(
         RewardLeaf(
-            identity=identity,
-            account=checked_account(accounts[identity]),
+            name=name,
+            member=members[name],
             reputation=reputation_units(standing.composite),
-            cumulative=rewards.earned.get(identity, 0),
+            cumulative=rewards.earned.get(name, 0),
         )
-        for identity, standing in sorted(reputation.standings.items())
-        if identity in accounts
+        for name, standing in sorted(reputation.standings.items())
+        if name in members
     )
     rows = [leaf.values for leaf in leaves]
     return RewardTree(leaves, MerkleTree.of(rows, types=LEAF_TYPES) if rows else None)
