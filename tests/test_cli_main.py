@@ -45,6 +45,7 @@ class TestHelp:
             "compare",
             "demo",
             "doctor",
+            "economy",
             "price",
             "report",
             "reputation",
