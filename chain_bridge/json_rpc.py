@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from parity_flwr.chain_bridge import rpc_answers as answers
 from parity_flwr.chain_bridge.chain import Block, Call, Fees, Height, Receipt
+from parity_flwr.chain_bridge.rpc_answers import wrong_chain
 from parity_flwr.core.anchoring import ChainLog
-from parity_flwr.errors import ChainError, MissingExtraError
+from parity_flwr.errors import MissingExtraError
 
 _LEAST_TIP = 10**9
 
@@ -47,7 +47,6 @@ class JsonRpcChain:
         )
         self._expected = expected_chain_id
         self._chain_id: int | None = None
-        self._lock = threading.Lock()
 
     @property
     def chain_id(self) -> int:
@@ -58,10 +57,9 @@ class JsonRpcChain:
         ChainError
             It is not the expected one.
         """
-        with self._lock:
-            if self._chain_id is None:
-                self._chain_id = self._checked_id()
-            return self._chain_id
+        if self._chain_id is None:
+            self._chain_id = self._checked_id()
+        return self._chain_id
 
     def nonce(self, address: str, *, at: Height | Literal["pending"] = "latest") -> int:
         """Return how many transactions the account has sent."""
@@ -127,19 +125,10 @@ class JsonRpcChain:
         """Ask the node anything, for what only some nodes have (``anvil_reorg``)."""
         return self._ask(method, *params)
 
-    def forget_chain_id(self) -> None:
-        """Ask for the chain's id again at the next use: the node may be another one."""
-        with self._lock:
-            self._chain_id = None
-
     def _checked_id(self) -> int:
         found = answers.number(self._ask("eth_chainId"))
         if self._expected is not None and found != self._expected:
-            raise ChainError(
-                f"this deployment needs the chain {self._expected}",
-                came=f"a node of the chain {found}",
-                action="pass the URL of the right chain, or deploy to this one",
-            )
+            raise wrong_chain(needed=self._expected, came=found)
         return found
 
     def _ask(self, method: str, *params: object) -> Any:
@@ -149,6 +138,8 @@ class JsonRpcChain:
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(params))
         except (RequestException, OSError) as error:
+            # Whoever answers next at this address may be another chain.
+            self._chain_id = None
             # The text of a requests error holds the URL, which may hold a key.
             raise answers.away(type(error).__name__) from None
         except (ValueError, TypeError, RecursionError):

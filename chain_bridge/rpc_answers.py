@@ -206,3 +206,12 @@ def _revert_data(value: object) -> bytes:
     if isinstance(value, str) and len(value) <= 2 * MAX_DATA and _HEX.match(value):
         return bytes.fromhex(value[2:])
     return b""
+
+
+def wrong_chain(*, needed: int | None, came: int) -> ChainError:
+    """Return the error for a chain that is not the one of a deployment."""
+    return ChainError(
+        f"this deployment needs the chain {needed}",
+        came=f"the chain {came}",
+        action="pass the URL of the right chain, or deploy to this one",
+    )
