@@ -18,6 +18,7 @@ from parity_flwr.chain_bridge.contracts import (
     artifact,
     record_hash,
 )
+from parity_flwr.core.abi import keccak256
 from parity_flwr.core.merkle import MerkleTree
 
 TOKEN = 10**18
@@ -26,18 +27,18 @@ CID = bytes.fromhex("01551220") + bytes(range(32))
 CAP = 10**11 * TOKEN
 
 Leaf = tuple[bytes, str, int, int]
-Proof = tuple[int, int, bytes, bytes]
+Key = tuple[int, int, bytes]
 
 
 def address(number: int) -> str:
     """Return the number-th address that nobody has a key for."""
-    return to_checksum_address((0x1000000000000000000000000000000000000000 + number).to_bytes(20))
+    return to_checksum_address(keccak256(b"account %d" % number)[:20])
 
 
 def leaves(count: int, *, step: int) -> list[Leaf]:
     """Return leaves of so many identities; each earns 25 tokens a step."""
     return [
-        (i.to_bytes(32), address(i), 500_000_000 + step, 25 * TOKEN * step)
+        (keccak256(b"node %d" % i), address(i), 500_000_000 + step, 25 * TOKEN * step)
         for i in range(1, count + 1)
     ]
 
@@ -110,8 +111,8 @@ class Chain:
         self.send(self.token.functions.approve(self.rewards.address, amount))
         self.send(self.rewards.functions.fund(amount))
 
-    def record(self, rows: Sequence[Leaf], *, root: bytes | None = None) -> tuple[Proof, int]:
-        """Record the next round; return its proof and the gas that was used."""
+    def record(self, rows: Sequence[Leaf], *, root: bytes | None = None) -> tuple[Key, int]:
+        """Record the next round; return its key and the gas that was used."""
         number = self.ledger.functions.nextRound().call()
         previous = self.ledger.functions.stateOf(number - 1).call()
         total = sum(row[3] for row in rows)
@@ -128,5 +129,5 @@ class Chain:
             model_cid=CID,
             scores_cid=CID,
         )
-        proof = (number, event["args"]["activeAt"], hashed, root)
-        return proof, int(receipt["gasUsed"])
+        key = (number, event["args"]["activeAt"], hashed)
+        return key, int(receipt["gasUsed"])

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice What shows a stored round: the contract keeps one hash of it.
+/// @notice What shows a stored round, beside its root: the contract keeps one hash of both.
 /// @param round The round's number, from 1.
 /// @param activeAt When the round's root may be used, in seconds since 1970, if undisputed.
 /// @param recordHash Hash of the round's other fields; see RoundLedger.recordHash.
-/// @param rewardRoot Merkle root over the leaves of the round.
-struct RoundProof {
+struct RoundKey {
     uint64 round;
     uint64 activeAt;
     bytes32 recordHash;
-    bytes32 rewardRoot;
 }
 
 /// @notice One leaf of a round's tree, (bytes32, address, uint256, uint256).
@@ -27,7 +25,9 @@ struct Leaf {
 
 /// @title What other contracts ask the ledger of rounds
 interface IRounds {
-    /// @notice Say whether the round is on record, enabled, undisputed and past its delay.
-    /// @param proof The round, as its event gave it.
-    function isActive(RoundProof calldata proof) external view returns (bool);
+    /// @notice Say whether a round with this root is on record, enabled, undisputed and past
+    /// its delay.
+    /// @param key The round, as its event gave it.
+    /// @param root The root of its tree.
+    function isActive(RoundKey calldata key, bytes32 root) external view returns (bool);
 }

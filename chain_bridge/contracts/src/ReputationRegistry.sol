@@ -10,7 +10,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {Governed} from "./Governed.sol";
 import {IReputationRegistry} from "./IReputationRegistry.sol";
-import {Leaf, RoundProof} from "./IRounds.sol";
+import {Leaf, RoundKey} from "./IRounds.sol";
 import {Leaves} from "./Leaves.sol";
 import {Penalty} from "./Penalty.sol";
 import {Rewards} from "./Rewards.sol";
@@ -289,7 +289,7 @@ contract ReputationRegistry is Governed, Pausable, EIP712, IReputationRegistry {
     /// @param leaf The identity's leaf.
     /// @param proof The leaf's siblings up to the round's root.
     /// @custom:caller anyone
-    function anchor(RoundProof calldata round, Leaf calldata leaf, bytes32[] calldata proof)
+    function anchor(RoundKey calldata round, Leaf calldata leaf, bytes32[] calldata proof)
         external
     {
         Identity storage self = _identities[leaf.identity];
@@ -298,7 +298,7 @@ contract ReputationRegistry is Governed, Pausable, EIP712, IReputationRegistry {
             revert ReputationRegistryOldRound(self.anchoredRound);
         }
         bool right = leaf.reputation <= Penalty.REPUTATION_MAX
-            && Leaves.isIn(leaf, round.rewardRoot, proof) && ledger.isActive(round);
+            && ledger.isActive(round, Leaves.rootOf(leaf, proof));
         if (!right) revert ReputationRegistryBadProof();
         (self.anchoredRound, self.reputation) = (round.round, uint64(leaf.reputation));
         emit ReputationAnchored(leaf.identity, round.round, leaf.reputation);

@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Governed} from "./Governed.sol";
-import {IRounds, Leaf, RoundProof} from "./IRounds.sol";
+import {IRounds, Leaf, RoundKey} from "./IRounds.sol";
 import {Leaves} from "./Leaves.sol";
 
 /// @title The pool that rewards are paid from
@@ -18,8 +18,7 @@ contract Rewards is Governed {
     using SafeCast for uint256;
 
     error RewardsPaused();
-    error RewardsNotActive(uint64 round);
-    error RewardsBadProof();
+    error RewardsNotGranted(uint64 round);
     error RewardsNothingToClaim(uint256 alreadyClaimed);
     error RewardsUnfunded(uint256 missing);
 
@@ -70,13 +69,14 @@ contract Rewards is Governed {
     /// @param leaf The identity's leaf; its account is paid, whoever calls.
     /// @param proof The leaf's siblings up to the round's root.
     /// @custom:caller anyone; the leaf's account is paid
-    function claim(RoundProof calldata round, Leaf calldata leaf, bytes32[] calldata proof)
+    function claim(RoundKey calldata round, Leaf calldata leaf, bytes32[] calldata proof)
         external
     {
         Totals memory totals = _totals;
         if (totals.paused) revert RewardsPaused();
-        if (!Leaves.isIn(leaf, round.rewardRoot, proof)) revert RewardsBadProof();
-        if (!ledger.isActive(round)) revert RewardsNotActive(round.round);
+        if (!ledger.isActive(round, Leaves.rootOf(leaf, proof))) {
+            revert RewardsNotGranted(round.round);
+        }
         uint256 before = claimed[leaf.identity];
         if (leaf.cumulative <= before) revert RewardsNothingToClaim(before);
         uint256 amount = leaf.cumulative - before;

@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Governed} from "./Governed.sol";
 import {IRoundLedger} from "./IRoundLedger.sol";
-import {IRounds, RoundProof} from "./IRounds.sol";
+import {IRounds, RoundKey} from "./IRounds.sol";
 import {Rewards} from "./Rewards.sol";
 
 /// @title The record of a run's rounds, one transaction and one storage slot a round
@@ -103,19 +103,20 @@ contract RoundLedger is Governed, IRoundLedger {
     /// @notice Say that a round's record is wrong, before its root counts. No later round
     /// counts while the dispute is open. An open dispute gives way to one of an earlier
     /// round, and its challenger gets the bond back.
-    /// @param proof The round.
+    /// @param key The round.
+    /// @param root The root of its tree.
     /// @param evidenceCid The CID of what shows it, 1 to 64 bytes.
     /// @custom:caller anyone with the bond
-    function dispute(RoundProof calldata proof, bytes calldata evidenceCid) external {
+    function dispute(RoundKey calldata key, bytes32 root, bytes calldata evidenceCid) external {
         if (_head.paused) revert RoundLedgerPaused();
-        _checkPending(proof);
+        _checkPending(key, root);
         _checkCid(evidenceCid);
         uint64 open = _watch.disputed;
         address before = challenger;
-        if (open != 0 && proof.round >= open) revert RoundLedgerAlreadyDisputed(open);
-        _watch.disputed = proof.round;
+        if (open != 0 && key.round >= open) revert RoundLedgerAlreadyDisputed(open);
+        _watch.disputed = key.round;
         challenger = msg.sender;
-        emit RoundDisputed(proof.round, msg.sender, evidenceCid);
+        emit RoundDisputed(key.round, msg.sender, evidenceCid);
         token.safeTransferFrom(msg.sender, address(this), disputeBond);
         if (open != 0) token.safeTransfer(before, disputeBond);
     }
@@ -133,12 +134,13 @@ contract RoundLedger is Governed, IRoundLedger {
     }
 
     /// @notice Take a round out before its root counts; an open dispute of it is upheld.
-    /// @param proof The round.
+    /// @param key The round.
+    /// @param root The root of its tree.
     /// @custom:caller owner
-    function disable(RoundProof calldata proof) external onlyOwner {
-        _checkPending(proof);
-        _disable(proof.round);
-        if (_watch.disputed == proof.round) _close(proof.round, true);
+    function disable(RoundKey calldata key, bytes32 root) external onlyOwner {
+        _checkPending(key, root);
+        _disable(key.round);
+        if (_watch.disputed == key.round) _close(key.round, true);
     }
 
     /// @notice Name another publisher; the one before can record nothing from then on.
@@ -166,8 +168,8 @@ contract RoundLedger is Governed, IRoundLedger {
     }
 
     /// @inheritdoc IRounds
-    function isActive(RoundProof calldata proof) external view returns (bool) {
-        return _isEnabled(proof) && _isDue(proof);
+    function isActive(RoundKey calldata key, bytes32 root) external view returns (bool) {
+        return _isEnabled(key, root) && _isDue(key);
     }
 
     /// @notice Who records rounds.
@@ -207,7 +209,7 @@ contract RoundLedger is Governed, IRoundLedger {
         return bytes32(_states[round] & ~_DISABLED);
     }
 
-    /// @notice The hash of a record's fields but its root and its time, as RoundProof needs it.
+    /// @notice The hash of a record's fields but its root and its time, as RoundKey needs it.
     /// @param record A round's record, as its event gave it.
     function recordHash(Record calldata record) public pure returns (bytes32) {
         return keccak256(
@@ -260,21 +262,21 @@ contract RoundLedger is Governed, IRoundLedger {
         }
     }
 
-    function _checkPending(RoundProof calldata proof) private view {
-        if (!_isEnabled(proof)) revert RoundLedgerUnknownRound(proof.round);
-        if (_isDue(proof)) revert RoundLedgerAlreadyActive(proof.round);
+    function _checkPending(RoundKey calldata key, bytes32 root) private view {
+        if (!_isEnabled(key, root)) revert RoundLedgerUnknownRound(key.round);
+        if (_isDue(key)) revert RoundLedgerAlreadyActive(key.round);
     }
 
-    function _isEnabled(RoundProof calldata proof) private view returns (bool) {
-        return _states[proof.round]
-            == _state(proof.recordHash, proof.rewardRoot, proof.activeAt);
+    function _isEnabled(RoundKey calldata key, bytes32 root) private view returns (bool) {
+        return _states[key.round]
+            == _state(key.recordHash, root, key.activeAt);
     }
 
-    function _isDue(RoundProof calldata proof) private view returns (bool) {
+    function _isDue(RoundKey calldata key) private view returns (bool) {
         Watch memory watch = _watch;
-        bool held = watch.disputed != 0 && proof.round >= watch.disputed;
-        bool quiet = proof.round >= watch.quietFrom && block.timestamp < watch.quietUntil;
-        return !held && !quiet && block.timestamp >= proof.activeAt;
+        bool held = watch.disputed != 0 && key.round >= watch.disputed;
+        bool quiet = key.round >= watch.quietFrom && block.timestamp < watch.quietUntil;
+        return !held && !quiet && block.timestamp >= key.activeAt;
     }
 
     function _checkCid(bytes calldata cid) private pure {
