@@ -45,6 +45,7 @@ class TestHelp:
             "compare",
             "demo",
             "doctor",
+            "price",
             "report",
             "reputation",
             "run",
