@@ -18,7 +18,7 @@ from parity_flwr.chain_bridge.key_lock import KeyLock
 from parity_flwr.chain_bridge.rpc_answers import wrong_chain
 from parity_flwr.chain_bridge.sender_settings import SenderSettings
 from parity_flwr.chain_bridge.settling import Pass
-from parity_flwr.chain_bridge.signing_rows import RowSigner
+from parity_flwr.chain_bridge.signing_rows import Premise, RowSigner
 from parity_flwr.chain_bridge.wallet import Wallet
 from parity_flwr.core.anchoring import Intent, OutboxRow
 from parity_flwr.core.protocols import Outbox
@@ -49,6 +49,8 @@ class Sender:
     chain_id : int, keyword-only
         Of the deployment; nothing is signed while the node is one of another chain.
     settings : SenderSettings, keyword-only
+    premise : Premise or None, keyword-only
+        Fills in data that depends on the chain; None signs what was queued.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Sender:
         locks: Path,
         chain_id: int,
         settings: SenderSettings | None = None,
+        premise: Premise | None = None,
     ) -> None:
         self.address = wallet.address
         self.outbox = outbox
@@ -74,7 +77,12 @@ class Sender:
         self._key_lock = KeyLock(locks, chain_id=chain_id, address=wallet.address)
         self._lock = threading.Lock()
         self._signer = RowSigner(
-            chain, wallet=wallet, outbox=outbox, chain_id=chain_id, settings=self.settings
+            chain,
+            wallet=wallet,
+            outbox=outbox,
+            chain_id=chain_id,
+            settings=self.settings,
+            premise=premise,
         )
 
     def submit(self, intent: Intent) -> OutboxRow:

@@ -75,10 +75,24 @@ class Pass:
             if inclusion is None or not stands:
                 moved |= self._find_again(row, inclusion)
             elif inclusion.block_number <= self._final:
-                state = OutboxState.FINAL if inclusion.succeeded else OutboxState.FAILED
-                self._advance(row, state, inclusion, reason=row.reason)
-                moved = True
+                moved |= self._finish(row, inclusion)
         return moved
+
+    def _finish(self, row: OutboxRow, inclusion: Inclusion) -> bool:
+        if inclusion.succeeded:
+            self._advance(row, OutboxState.FINAL, inclusion)
+            return True
+        try:
+            data = self._signer.data(row)
+        except NodeError as error:
+            self._note(error)
+            return False
+        if data is not None and self._signer.is_outdated(row, data):
+            # It reverted because a reorganisation changed what it was built on.
+            self._outbox.requeue(row.position, reason="built on a block that was dropped")
+        else:
+            self._advance(row, OutboxState.FAILED, inclusion, reason=row.reason)
+        return True
 
     def _find_again(self, row: OutboxRow, old: Inclusion | None) -> bool:
         """Follow a transaction through a reorganisation: elsewhere, or in no block."""
@@ -114,6 +128,15 @@ class Pass:
     def _include(self, row: OutboxRow, found: Inclusion) -> None:
         reason = "" if found.succeeded else why_reverted(self._chain, row, found)
         self._advance(row, OutboxState.MINED, found, reason=reason)
+
+    def _send_current(self, row: OutboxRow) -> bool:
+        """Send a signed row, signed again first if what it was built on has changed."""
+        data = self._signer.data(row)
+        if data is None:
+            return False
+        if self._signer.is_outdated(row, data):
+            return self._signer.replace(row, self._head)
+        return self._send(row)
 
     def _send(self, row: OutboxRow) -> bool:
         """Hand over a row's newest bytes; what a refusal means depends on its words."""
@@ -158,16 +181,19 @@ class Pass:
     def _sign(self, queued: list[OutboxRow], *, trouble: bool) -> bool:
         if not queued or (self._settings.halt and (trouble or self._outbox.failed())):
             return False
+        moved = False
         for row in queued:
             try:
-                self._signer.sign(row, self._head)
+                if not self._signer.sign(row, self._head):
+                    break
+                moved = True
             except RevertError as error:
                 self._advance(row, OutboxState.FAILED, None, reason=f"reverted: {error.came}")
                 return True
             except NodeError as error:
                 self._note(error)
-                return False
-        return True
+                break
+        return moved
 
     def _advance(
         self, row: OutboxRow, state: OutboxState, found: Inclusion | None, reason: str = ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Protocol
+
 from parity_flwr.chain_bridge.chain import Block, Call, Chain, Fees
 from parity_flwr.chain_bridge.sender_settings import GWEI, SenderSettings
 from parity_flwr.chain_bridge.wallet import Wallet
@@ -9,6 +12,14 @@ from parity_flwr.core.anchoring import Intent, OutboxRow
 from parity_flwr.core.protocols import Outbox
 
 _TIP = GWEI
+
+
+class Premise(Protocol):
+    """Fills in what a transaction's data takes from the chain as it is now."""
+
+    def data(self, intent: Intent) -> bytes | None:
+        """Return the data to sign; None while the chain does not know it yet."""
+        ...
 
 
 class RowSigner:
@@ -21,6 +32,8 @@ class RowSigner:
     outbox : Outbox, keyword-only
     chain_id : int, keyword-only
     settings : SenderSettings, keyword-only
+    premise : Premise or None, keyword-only
+        None signs the data as it was queued.
     """
 
     def __init__(
@@ -31,6 +44,7 @@ class RowSigner:
         outbox: Outbox,
         chain_id: int,
         settings: SenderSettings,
+        premise: Premise | None = None,
     ) -> None:
         self.address = wallet.address
         self._chain = chain
@@ -38,24 +52,38 @@ class RowSigner:
         self._outbox = outbox
         self._chain_id = chain_id
         self._settings = settings
+        self._premise = premise
         self._next: int | None = None
 
-    def sign(self, row: OutboxRow, head: Block) -> None:
-        """Give a queued row the next nonce.
+    def sign(self, row: OutboxRow, head: Block) -> bool:
+        """Give a queued row the next nonce; False while its data cannot be known yet.
 
         Raises
         ------
         RevertError
             The node was asked for an estimate, and the transaction would revert.
         """
-        gas = row.intent.gas or self._estimate(row.intent)
+        data = self.data(row)
+        if data is None:
+            return False
         nonce = self._nonce()
-        self._store(row, nonce=nonce, gas=gas, fees=self._capped(_offer(head)), head=head)
+        fees = self._capped(_offer(head))
+        self._store(row, data=data, nonce=nonce, fees=fees, height=head.number)
         self._next = nonce + 1
+        return True
+
+    def data(self, row: OutboxRow) -> bytes | None:
+        """Return what the transaction must carry as the chain is now, None if unknown."""
+        return row.intent.data if self._premise is None else self._premise.data(row.intent)
+
+    def is_outdated(self, row: OutboxRow, data: bytes) -> bool:
+        """Say whether the newest signed form carries other data (it holds it verbatim)."""
+        return data not in row.attempts[-1].raw
 
     def replace(self, row: OutboxRow, head: Block) -> bool:
         """Sign a row again under its nonce for 12.5 % more; False at the cap."""
-        if row.nonce is None or not row.attempts:
+        data = self.data(row)
+        if row.nonce is None or not row.attempts or data is None:
             return False
         last, now = row.attempts[-1], _offer(head)
         fees = Fees(
@@ -64,8 +92,7 @@ class RowSigner:
         )
         if fees.max_fee > self._settings.fee_cap:
             return False
-        gas = row.intent.gas or self._estimate(row.intent)
-        self._store(row, nonce=row.nonce, gas=gas, fees=fees, head=head)
+        self._store(row, data=data, nonce=row.nonce, fees=fees, height=head.number)
         return True
 
     def forget_nonce(self) -> None:
@@ -78,14 +105,17 @@ class RowSigner:
         promised = self._outbox.next_nonce(chain_id=self._chain_id, sender=self.address)
         return max(promised, self._chain.nonce(self.address, at="pending"))
 
-    def _store(self, row: OutboxRow, *, nonce: int, gas: int, fees: Fees, head: Block) -> None:
+    def _store(
+        self, row: OutboxRow, *, data: bytes, nonce: int, fees: Fees, height: int
+    ) -> None:
+        intent = replace(row.intent, data=data)
         attempt = self._wallet.sign(
-            row.intent,
+            intent,
             chain_id=self._chain_id,
             nonce=nonce,
-            gas=gas,
+            gas=intent.gas or self._estimate(intent),
             fees=fees,
-            height=head.number,
+            height=height,
         )
         self._outbox.sign(
             row.position,
