@@ -27,12 +27,12 @@ def economy() -> None:
 @economy.command(
     epilog=examples(
         "parity economy simulate",
-        "parity economy simulate --rounds 300 --seeds 0,1,2 --output economy --json",
+        "parity economy simulate --rounds 200 --seeds 0,1,2 --output economy --json",
         "parity economy simulate --attacks mimic --cost 2 --chain off",
     )
 )
 @click.option("--attacks", default=_ATTACKS, show_default=True, help="Names between commas.")
-@click.option("--rounds", type=click.IntRange(1, 10_000), default=300, show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 10_000), default=200, show_default=True)
 @click.option("--clients", type=click.IntRange(4, 200), default=10, show_default=True)
 @click.option("--fraction", type=float, default=0.2, show_default=True, help="Who cheats.")
 @click.option("--seeds", default="0", show_default=True, help="Numbers between commas.")
@@ -45,9 +45,8 @@ def economy() -> None:
 )
 @click.option("--pool", default="100", show_default=True, help="Tokens that a round pays.")
 @click.option("--stake", default="1000", show_default=True, help="Tokens at stake, each.")
-@click.option(
-    "--cost", default="4", show_default=True, help="Tokens that a round's work costs."
-)
+@click.option("--cost", default="4", show_default=True, help="Tokens of work a round.")
+@click.option("--bribe", default="10", show_default=True, help="Tokens a cheat a round.")
 @click.option("--penalty", default="500", show_default=True, help="Base penalty, tokens.")
 @click.option(
     "--chain",
@@ -75,6 +74,7 @@ def simulate(
     pool: str,
     stake: str,
     cost: str,
+    bribe: str,
     penalty: str,
     chain: str,
     output: Path | None,
@@ -102,6 +102,7 @@ def simulate(
         pool=scaled(pool, decimals=_TOKENS, name="--pool"),
         stake=scaled(stake, decimals=_TOKENS, name="--stake"),
         cost=scaled(cost, decimals=_TOKENS, name="--cost"),
+        bribe=scaled(bribe, decimals=_TOKENS, name="--bribe"),
         base_penalty=scaled(penalty, decimals=_TOKENS, name="--penalty"),
     )
     out = Output(as_json, quiet=quiet)
@@ -139,7 +140,15 @@ def _write(folder: Path, done: Simulation, result: dict[str, Any]) -> list[Path]
 
 
 def _draw(out: Output, result: dict[str, Any]) -> None:
-    numbers = ("caught", "per round", "honest", "cheating", "bribe", "accuracy lost")
+    numbers = (
+        "caught",
+        "per round",
+        "honest",
+        "cheating",
+        "bribes",
+        "pays from",
+        "accuracy lost",
+    )
     table = plain_table("attack", *numbers, right=numbers)
     for each in result["attacks"]:
         bribe = each["break_even_bribe"]
@@ -149,12 +158,13 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
             f"{each['detection']:.3f}",
             _tokens(each["honest_net"]),
             _tokens(each["cheating_net"]),
-            "pays as it is" if each["pays"] else "-" if bribe is None else _tokens(bribe),
+            _tokens(each["bribes"]),
+            "never" if bribe is None else _tokens(bribe),
             f"{100 * each['damage']:.1f}",
         )
     out.table(table)
-    out.line("honest, cheating: tokens that a cheat would have made, and made; bribe: tokens a")
-    out.line("round of uncaught cheating from which it pays; accuracy lost: points.")
+    out.line("tokens that a cheat would have made honestly, made, and got from outside; pays")
+    out.line("from: bribe a round of uncaught cheating; accuracy lost: points.")
     for each in result["chain"]:
         out.line(
             f"{each['attack']}, seed {each['seed']}: {each['transactions']} transactions,"

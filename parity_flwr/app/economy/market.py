@@ -65,12 +65,14 @@ class Market:
         What everybody has at stake when the run begins.
     cost : int
         What the work of one round costs whoever does it.
+    bribe : int
+        What somebody outside pays a cheat for each round in which it is not yet caught.
     base_penalty : int
         Of P-32.
     """
 
     attacks: tuple[str, ...] = DEFAULT_ATTACKS
-    rounds: int = 300
+    rounds: int = 200
     clients: int = 10
     fraction: float = 0.2
     seeds: tuple[int, ...] = (0,)
@@ -80,6 +82,7 @@ class Market:
     pool: int = 100 * UNIT
     stake: int = 1_000 * UNIT
     cost: int = 4 * UNIT
+    bribe: int = 10 * UNIT
     base_penalty: int = 500 * UNIT
 
     def __post_init__(self) -> None:
@@ -93,7 +96,7 @@ class Market:
                 came=f"{self.fraction} of {self.clients} clients",
                 action="change --fraction or --clients",
             )
-        for name in ("pool", "stake", "cost", "base_penalty"):
+        for name in ("pool", "stake", "cost", "bribe", "base_penalty"):
             require_amount(name, getattr(self, name))
         if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
             raise ConfigError(

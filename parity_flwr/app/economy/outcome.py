@@ -68,9 +68,8 @@ class Scenario:
     def behind_from(self) -> int | None:
         """Return the round from which cheating had brought less for good; None for never."""
         cheating, honest = self.mean_history()
-        ahead = [
-            k for k, pair in enumerate(zip(cheating, honest, strict=True)) if pair[0] >= pair[1]
-        ]
+        pairs = enumerate(zip(cheating, honest, strict=True))
+        ahead = [k for k, (cheat, fair) in pairs if cheat >= fair]
         first = ahead[-1] + 2 if ahead else 1
         return first if first <= self.rounds else None
 
@@ -80,8 +79,8 @@ class Verdict:
     """What the scenarios of one attack say together.
 
     ``detection`` is the chance of being caught in a round of cheating: times caught over
-    rounds at risk, millionths. ``game`` is P-13's with the measured figures and no gain from
-    outside, ``result`` its solution.
+    rounds at risk, millionths. ``game`` is P-13's with the measured figures, ``result`` its
+    solution.
     """
 
     attack: str
@@ -90,20 +89,22 @@ class Verdict:
     result: Equilibrium
     least: int | None  # p_detect from which honesty would be an equilibrium, millionths
     honest_net: int  # measured, mean of a cheat's participant over the run, base units
-    cheating_net: int
+    cheating_net: int  # without the bribe
+    bribes: int  # what the mean cheat got from outside, base units
     damage: Fraction  # accuracy lost at the end, share of the test examples
 
     @property
     def pays(self) -> bool:
-        """Whether cheating brought more than honesty, as measured."""
-        return self.cheating_net >= self.honest_net
+        """Whether cheating with its bribes brought no less than honesty, as measured."""
+        return self.cheating_net + self.bribes >= self.honest_net
 
 
-def judge(scenarios: Sequence[Scenario]) -> Verdict:
+def judge(scenarios: Sequence[Scenario], *, bribe: int = 0) -> Verdict:
     """Return what the scenarios of one attack say together.
 
     The equilibrium has a constant chance of being caught, the measured one; the run decides
-    what is true, the calculator says how far it can be explained by that one number.
+    what is true, the calculator says how far that one number explains it. ``bribe`` is what
+    somebody outside pays for a round of uncaught cheating, base units.
     """
     pairs = [(each, name) for each in scenarios for name in each.cheaters]
     caught = [(each, name) for each, name in pairs if name in each.books.caught]
@@ -111,17 +112,18 @@ def judge(scenarios: Sequence[Scenario]) -> Verdict:
     detection = round(Fraction(len(caught) * MILLION, len(caught) + free))
     honest = [each.honest.net(name) for each, name in pairs]
     rounds = scenarios[0].rounds
+    before = sum(each.net_before_caught(name) for each, name in pairs)
     game = CheatingGame(
         detection=(detection,),
         honest_reward=_average(honest) // rounds,
-        cheating_reward=sum(each.net_before_caught(name) for each, name in pairs)
-        // max(free, 1),
-        gain=0,
+        cheating_reward=before // max(free, 1),
+        gain=bribe,
         slash=_average([each.books.slashed(name) for each, name in caught]),
         horizon=rounds,
     )
-    accuracy = [
-        Fraction(e.honest.accuracy[-1]) - Fraction(e.books.accuracy[-1]) for e in scenarios
+    lost = [
+        Fraction(each.honest.accuracy[-1]) - Fraction(each.books.accuracy[-1])
+        for each in scenarios
     ]
     return Verdict(
         attack=scenarios[0].attack,
@@ -131,7 +133,8 @@ def judge(scenarios: Sequence[Scenario]) -> Verdict:
         least=least_detection(game),
         honest_net=_average(honest),
         cheating_net=_average([each.books.net(name) for each, name in pairs]),
-        damage=sum(accuracy, Fraction(0)) / len(accuracy),
+        bribes=bribe * free // len(pairs),
+        damage=sum(lost, Fraction(0)) / len(lost),
     )
 
 
@@ -175,6 +178,7 @@ def verdict_json(verdict: Verdict, scenarios: Sequence[Scenario]) -> dict[str, A
         "cheats": sum(len(each.cheaters) for each in scenarios),
         "honest_net": str(verdict.honest_net),
         "cheating_net": str(verdict.cheating_net),
+        "bribes": str(verdict.bribes),
         "pays": verdict.pays,
         "damage": float(verdict.damage),
         "break_even_bribe": None if bribe is None else str(bribe),
@@ -182,6 +186,7 @@ def verdict_json(verdict: Verdict, scenarios: Sequence[Scenario]) -> dict[str, A
             "holds": verdict.result.holds,
             "honest": str(verdict.result.honest),
             "cheating": str(verdict.result.cheating),
+            "gain": str(verdict.result.gain),
             "margin": str(verdict.result.margin),
             "least_detection": None if verdict.least is None else verdict.least / MILLION,
         },
@@ -201,6 +206,7 @@ def market_json(market: Market) -> dict[str, Any]:
         "pool": str(market.pool),
         "stake": str(market.stake),
         "cost": str(market.cost),
+        "bribe": str(market.bribe),
         "base_penalty": str(market.base_penalty),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Literal
 
-from parity_flwr.app.economy.outcome import Scenario, Verdict, break_even_bribe, judge
+from parity_flwr.app.economy.outcome import Scenario, Verdict, break_even_bribe
 from parity_flwr.app.economy.simulate import Simulation
 from parity_flwr.core.economy.amounts import UNIT
 
@@ -25,7 +25,7 @@ def draw(simulation: Simulation, *, kind: Kind = "png") -> bytes:
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     groups = simulation.by_attack()
     _draw_net(left, list(groups.values()))
-    _draw_bribes(right, [(judge(group), group) for group in groups.values()])
+    _draw_bribes(right, [(simulation.verdict(group), group) for group in groups.values()])
     buffer = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None}
     figure.savefig(buffer, format=kind, dpi=120, metadata=metadata)
@@ -52,9 +52,9 @@ def _draw_bribes(panel: Axes, verdicts: list[tuple[Verdict, list[Scenario]]]) ->
     names = [verdict.attack for verdict, _ in verdicts]
     bribes = [break_even_bribe(*each) for each in verdicts]
     panel.barh(names, [0 if bribe is None else bribe / UNIT for bribe in bribes])
-    for row, (bribe, (verdict, _)) in enumerate(zip(bribes, verdicts, strict=True)):
+    for row, bribe in enumerate(bribes):
         text = "never earned" if bribe is None else f"{bribe / UNIT:.1f}"
-        panel.text(0, row, f" {'pays as it is' if verdict.pays else text}", va="center")
+        panel.text(0, row, f" {'pays without one' if bribe == 0 else text}", va="center")
     panel.invert_yaxis()
     panel.set_xlabel("tokens a round of uncaught cheating")
     panel.set_title("bribe from which cheating pays")

@@ -28,6 +28,10 @@ class Settler(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
 
 SettlerMaker: TypeAlias = Callable[[Sequence[str], Market], Settler]
 """Makes the settler of one federation from its identities and the market."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,12 +16,13 @@ from parity_flwr.app.economy.federation import PlayedRound, cheaters, play
 from parity_flwr.app.economy.market import IDLE, Market
 from parity_flwr.app.economy.outcome import (
     Scenario,
+    Verdict,
     judge,
     market_json,
     scenario_json,
     verdict_json,
 )
-from parity_flwr.app.economy.settling import Settler, SettlerMaker
+from parity_flwr.app.economy.settling import SettlerMaker
 
 Progress = Callable[[str, int, int], None]
 
@@ -41,13 +43,17 @@ class Simulation:
             attack: list(group) for attack, group in groupby(ordered, lambda each: each.attack)
         }
 
+    def verdict(self, group: Sequence[Scenario]) -> Verdict:
+        """Return what the scenarios of one attack say together."""
+        return judge(group, bribe=self.market.bribe)
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain data; amounts are strings of base units."""
         groups = self.by_attack()
         return {
             "what": "economy",
             "market": market_json(self.market),
-            "attacks": [verdict_json(judge(group), group) for group in groups.values()],
+            "attacks": [verdict_json(self.verdict(group), group) for group in groups.values()],
             "scenarios": [scenario_json(each) for each in self.scenarios],
             "chain": list(self.settlements),
         }
@@ -129,17 +135,16 @@ class _Play:
             costs={name: 0 if name in idle else market.cost for name in names},
         )
         settler = self._maker(names, market) if self._maker else None
-        for played in self._rounds(task, attack):
-            done = books.enter(played)
-            if settler is not None:
-                settler.settle(played.record, done, books)
-        if settler is not None:
-            self._finish(settler, attack, task.seed, books)
+        if settler is None:
+            for played in self._rounds(task, attack):
+                books.enter(played)
+            return books
+        with closing(settler):
+            for played in self._rounds(task, attack):
+                settler.settle(played.record, books.enter(played), books)
+            proof = settler.finish(books)
+        self._settlements.append({"attack": attack, "seed": task.seed, **proof})
         return books
-
-    def _finish(self, settler: Settler, attack: str, seed: int, books: Books) -> None:
-        proof = settler.finish(books)
-        self._settlements.append({"attack": attack, "seed": seed, **proof})
 
     def _rounds(self, task: Task, attack: str) -> Iterator[PlayedRound]:
         label = "all honest" if attack == NONE else attack
