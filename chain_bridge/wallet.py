@@ -131,7 +131,8 @@ class Wallet:
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Return the signature r, s, v over 32 bytes that the caller hashed (EIP-712)."""
-        return bytes(self._account().unsafe_sign_hash(digest).signature)
+        account: Any = self._account()
+        return bytes(account.unsafe_sign_hash(digest).signature)
 
     def _account(self) -> LocalAccount:
         return _eth_account().from_key(self.key)

@@ -203,7 +203,7 @@ def reputations(**composites: float) -> ReputationState:
     """Return a state with these composites."""
     return ReputationState(
         standings={
-            name: Standing(scores=(value,) * 4, composite=value)  # type: ignore[arg-type]
+            name: Standing(scores=(value,) * 4, composite=value)
             for name, value in composites.items()
         }
     )

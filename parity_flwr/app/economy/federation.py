@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parity_flwr.app.compare.contenders import DEFAULT
 from parity_flwr.app.compare.reputation import Reputable
@@ -65,5 +66,5 @@ def cheaters(task: Task, fraction: float) -> tuple[str, ...]:
     return tuple(f"client-{k}" for k in task.attackers(fraction))
 
 
-def _hash(model: np.ndarray) -> str:  # type: ignore[type-arg]
+def _hash(model: NDArray[np.float32]) -> str:
     return model_hash({"model": model})
