@@ -49,6 +49,13 @@ def economy() -> None:
 @click.option("--bribe", default="10", show_default=True, help="Tokens a cheat a round.")
 @click.option("--penalty", default="500", show_default=True, help="Base penalty, tokens.")
 @click.option(
+    "--participation",
+    type=click.Choice(("attendance", "weight")),
+    default="attendance",
+    show_default=True,
+    help="What F of P-28 is.",
+)
+@click.option(
     "--chain",
     type=click.Choice(("embedded", "off")),
     default="embedded",
@@ -76,6 +83,7 @@ def simulate(
     cost: str,
     bribe: str,
     penalty: str,
+    participation: str,
     chain: str,
     output: Path | None,
     quiet: bool,
@@ -89,6 +97,7 @@ def simulate(
     from parity_flwr.app.economy.market import Market
     from parity_flwr.app.economy.onchain import chain_settler
     from parity_flwr.app.economy.simulate import simulate as play
+    from parity_flwr.core.economy.claims import Participation
 
     market = Market(
         attacks=listed(attacks, str, "attacks"),
@@ -104,6 +113,7 @@ def simulate(
         cost=scaled(cost, decimals=_TOKENS, name="--cost"),
         bribe=scaled(bribe, decimals=_TOKENS, name="--bribe"),
         base_penalty=scaled(penalty, decimals=_TOKENS, name="--penalty"),
+        participation=Participation(participation),
     )
     out = Output(as_json, quiet=quiet)
     with progress_bar(out) as bar:

@@ -9,7 +9,7 @@ from typing import Final
 from parity_flwr.app.compare.attack_names import ATTACKS, NONE
 from parity_flwr.app.compare.task import PARTITIONS, Federation
 from parity_flwr.core.economy.amounts import UNIT, require_amount, require_integer
-from parity_flwr.core.economy.claims import RewardConfig
+from parity_flwr.core.economy.claims import Participation, RewardConfig
 from parity_flwr.core.economy.offences import SlashConfig
 from parity_flwr.core.economy.settlement import EconomyConfig
 from parity_flwr.errors import ConfigError
@@ -69,6 +69,8 @@ class Market:
         What somebody outside pays a cheat for each round in which it is not yet caught.
     base_penalty : int
         Of P-32.
+    participation : Participation
+        What F of P-28 is.
     """
 
     attacks: tuple[str, ...] = DEFAULT_ATTACKS
@@ -84,6 +86,7 @@ class Market:
     cost: int = 4 * UNIT
     bribe: int = 10 * UNIT
     base_penalty: int = 500 * UNIT
+    participation: Participation = Participation.ATTENDANCE
 
     def __post_init__(self) -> None:
         _require_known("attacks", self.attacks, [name for name in ATTACKS if name != NONE])
@@ -114,7 +117,7 @@ class Market:
     def economy(self) -> EconomyConfig:
         """The constants of the core."""
         return EconomyConfig(
-            rewards=RewardConfig(pool=self.pool),
+            rewards=RewardConfig(pool=self.pool, participation=self.participation),
             slashing=SlashConfig(base_penalty=self.base_penalty),
         )
 

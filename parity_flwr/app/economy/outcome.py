@@ -208,6 +208,7 @@ def market_json(market: Market) -> dict[str, Any]:
         "cost": str(market.cost),
         "bribe": str(market.bribe),
         "base_penalty": str(market.base_penalty),
+        "participation": market.participation.value,
     }
 
 
