@@ -30,7 +30,7 @@ class DeploymentSettings:
     dispute_bond: int = 100 * UNIT
     unbonding_s: int = 30 * DAY_S
     appeal_s: int = 7 * DAY_S
-    least_stake: int = 100 * UNIT
+    base_penalty: int = 100 * UNIT  # P-32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def deploy(
     terms = (token, owner, owner, chosen.delay_s, chosen.dispute_bond)
     ledger = _create(sender, "RoundLedger", terms, timeout_s)
     rewards = checksum_address(str(_ask(chain, "RoundLedger", ledger, "rewards"))[2:])
-    parameters = (chosen.unbonding_s, chosen.appeal_s, chosen.least_stake)
+    parameters = (chosen.unbonding_s, chosen.appeal_s, chosen.base_penalty)
     registry = _create(
         sender, "ReputationRegistry", (token, ledger, owner, owner, parameters), timeout_s
     )
