@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eth.chains.base import MiningChain
 
 _CALL_GAS = 30_000_000
+_ESTIMATE = 100  # how far an estimate may lie above what is needed
 
 
 def header(chain: MiningChain, at: Height) -> BlockHeaderAPI:
@@ -113,12 +114,15 @@ def call(chain: MiningChain, at: BlockHeaderAPI, question: Call) -> bytes:
 
 def estimate(chain: MiningChain, question: Call) -> int:
     """Return the least gas with which a transaction works; RevertError if none does."""
+    from eth.estimators.gas import binary_gas_search
     from eth.exceptions import VMError
 
     head = chain.get_canonical_head()
     call(chain, head, question)
     try:
-        return int(chain.estimate_gas(_spoofed(chain, head, question), head))
+        with chain.get_vm(head).in_costless_state() as free:
+            spoofed = _spoofed(chain, head, question)
+            return int(binary_gas_search(free, spoofed, tolerance=_ESTIMATE))
     except VMError as error:
         raise revert(b"", str(error)) from error
 
@@ -126,6 +130,7 @@ def estimate(chain: MiningChain, question: Call) -> int:
 def decode(chain: MiningChain, raw: bytes) -> SignedTransactionAPI:
     """Return the signed transaction in these bytes; RefusedError if there is none."""
     import rlp
+    from eth.exceptions import PyEVMError
     from eth_keys.exceptions import BadSignature
     from eth_keys.exceptions import ValidationError as BadKey
     from eth_utils import ValidationError
@@ -137,6 +142,7 @@ def decode(chain: MiningChain, raw: bytes) -> SignedTransactionAPI:
             raise ValidationError(f"chain id {chain_id}, not {chain.chain_id}")
         _ = transaction.sender
     except (
+        PyEVMError,
         rlp.exceptions.RLPException,
         ValidationError,
         BadSignature,
