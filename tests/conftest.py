@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from anvil_node import Anvil, find_anvil
 from postgres_server import PostgresServer, find_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,3 +88,14 @@ def postgres_server() -> Iterator[PostgresServer]:
 def postgres_url(postgres_server: PostgresServer) -> str:
     """Return the SQLAlchemy URL of a new, empty database."""
     return postgres_server.create_database()
+
+
+@pytest.fixture
+def anvil() -> Iterator[Anvil]:
+    """Start a real node on loopback; skip without its program."""
+    pytest.importorskip("web3")
+    program = find_anvil()
+    if program is None:
+        pytest.skip("needs anvil: npm install --no-save @foundry-rs/anvil@1.7.1")
+    with Anvil(program) as node:
+        yield node

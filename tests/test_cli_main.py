@@ -45,6 +45,8 @@ class TestHelp:
             "compare",
             "demo",
             "doctor",
+            "economy",
+            "price",
             "report",
             "reputation",
             "run",

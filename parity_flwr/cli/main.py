@@ -22,7 +22,9 @@ from parity_flwr.cli.bench import bench
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
+from parity_flwr.cli.economy import economy
 from parity_flwr.cli.output import examples, report_error
+from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
@@ -69,6 +71,8 @@ _COMMANDS = (
     unban,
     doctor,
     bench,
+    economy,
+    price,
     audit_privacy,
 )
 for _command in _COMMANDS:
