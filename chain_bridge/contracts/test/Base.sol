@@ -22,7 +22,7 @@ interface Vm {
     function expectEmit(address emitter) external;
 }
 
-/// One deployment of the four contracts. The test contract is owner, publisher and slasher.
+/// One deployment of the four contracts. Whoever inherits this is owner, publisher and slasher.
 abstract contract Base {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
@@ -41,7 +41,7 @@ abstract contract Base {
     Rewards internal rewards;
     ReputationRegistry internal registry;
 
-    function setUp() public virtual {
+    function deploy() internal {
         vm.warp(1_700_000_000);
         token = new ParityToken(address(this), 1e11 * UNIT);
         ledger = new RoundLedger(token, address(this), address(this), DELAY, BOND);
@@ -139,5 +139,12 @@ abstract contract Base {
 
     function eq(uint256 came, uint256 expected, string memory what) internal pure {
         require(came == expected, what);
+    }
+}
+
+/// What every test with one deployment starts from.
+abstract contract BaseTest is Base {
+    function setUp() public virtual {
+        deploy();
     }
 }

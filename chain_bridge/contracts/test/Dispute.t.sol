@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IRoundLedger} from "../src/IRoundLedger.sol";
 import {RoundKey} from "../src/IRounds.sol";
-import {Base} from "./Base.sol";
+import {BaseTest} from "./Base.sol";
 
-contract DisputeTest is Base {
+contract DisputeTest is BaseTest {
     address private constant ALICE = address(0xa11ce);
     address private constant BOB = address(0xb0b);
 

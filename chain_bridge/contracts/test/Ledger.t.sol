@@ -5,9 +5,9 @@ import {Governed} from "../src/Governed.sol";
 import {IRoundLedger} from "../src/IRoundLedger.sol";
 import {RoundKey} from "../src/IRounds.sol";
 import {RoundLedger} from "../src/RoundLedger.sol";
-import {Base} from "./Base.sol";
+import {BaseTest} from "./Base.sol";
 
-contract LedgerTest is Base {
+contract LedgerTest is BaseTest {
     function setUp() public override {
         super.setUp();
         fund(1e6 * UNIT);

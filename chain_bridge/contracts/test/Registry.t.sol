@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IReputationRegistry} from "../src/IReputationRegistry.sol";
 import {Leaf, RoundKey} from "../src/IRounds.sol";
 import {ReputationRegistry} from "../src/ReputationRegistry.sol";
-import {Base} from "./Base.sol";
+import {BaseTest} from "./Base.sol";
 
 /// A wallet that is a contract (ERC-1271) and consents to everything.
 contract ContractWallet {
@@ -13,7 +13,7 @@ contract ContractWallet {
     }
 }
 
-contract RegistryTest is Base {
+contract RegistryTest is BaseTest {
     uint256 private constant KEY = 7;
     bytes32 private constant NODE = keccak256(abi.encode("key", KEY));
 

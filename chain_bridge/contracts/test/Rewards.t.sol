@@ -5,9 +5,9 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {Leaf, RoundKey} from "../src/IRounds.sol";
 import {Leaves} from "../src/Leaves.sol";
 import {Rewards} from "../src/Rewards.sol";
-import {Base} from "./Base.sol";
+import {BaseTest} from "./Base.sol";
 
-contract RewardsTest is Base {
+contract RewardsTest is BaseTest {
     function setUp() public override {
         super.setUp();
         fund(300 * UNIT);

@@ -5,9 +5,9 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IReputationRegistry} from "../src/IReputationRegistry.sol";
 import {Leaf, RoundKey} from "../src/IRounds.sol";
 import {Penalty} from "../src/Penalty.sol";
-import {Base} from "./Base.sol";
+import {BaseTest} from "./Base.sol";
 
-contract StakingTest is Base {
+contract StakingTest is BaseTest {
     uint256 private constant KEY = 7;
     bytes32 private identity;
     address private wallet;

@@ -3,9 +3,9 @@ pragma solidity 0.8.37;
 
 import {ERC20Capped} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Capped.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Base} from "./Base.sol";
+import {BaseTest} from "./Base.sol";
 
-contract TokenTest is Base {
+contract TokenTest is BaseTest {
     function test_has18DecimalsAndACap() public view {
         eq(token.decimals(), 18, "decimals");
         eq(token.cap(), 1e11 * UNIT, "cap");
