@@ -10,6 +10,7 @@
     └── RunError               what was under way failed                   exit code 1
         ├── JournalError       the journal is missing, corrupt or locked
         ├── CheckpointError    a checkpoint is missing or corrupt
+        ├── ContentError       published content is missing, damaged or unreachable
         ├── BudgetError        a release would exceed the privacy budget
         ├── EngineError        an engine or an app could not run
         └── ChainError         a chain, its node or a contract did not do what was asked
@@ -103,6 +104,10 @@ class JournalError(RunError):
 
 class CheckpointError(RunError):
     """A checkpoint is missing or corrupt."""
+
+
+class ContentError(RunError):
+    """Content that a CID names is missing, damaged, too large, or its store fails."""
 
 
 class BudgetError(RunError):

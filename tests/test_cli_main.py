@@ -42,6 +42,7 @@ class TestHelp:
             "audit-privacy",
             "ban",
             "bench",
+            "bundle",
             "compare",
             "demo",
             "doctor",

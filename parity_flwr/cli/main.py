@@ -19,6 +19,7 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
+from parity_flwr.cli.bundle import bundle
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
@@ -67,6 +68,7 @@ _COMMANDS = (
     runs,
     reputation,
     verify,
+    bundle,
     ban,
     unban,
     doctor,

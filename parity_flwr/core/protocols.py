@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from parity_flwr.core.anchoring import (
     OutboxRow,
     OutboxState,
 )
+from parity_flwr.core.content.records import PinStatus, Publication
+from parity_flwr.core.content.unixfs import Profile
 from parity_flwr.core.privacy.ledger import Charge
 from parity_flwr.core.records import (
     Action,
@@ -116,12 +118,52 @@ class Ledger(Protocol):
 class ContentStore(Protocol):
     """Content-addressed storage (implemented by the chain bridge)."""
 
-    def put(self, data: bytes) -> str:
-        """Store the bytes and return their CID."""
+    @property
+    def profile(self) -> Profile:
+        """How files are cut into blocks, which decides their CIDs."""
+        ...
+
+    def put(self, data: bytes | Iterable[bytes | memoryview]) -> str:
+        """Store a file, whole or in pieces, and return its CID; the same file, once."""
         ...
 
     def get(self, cid: str, *, max_bytes: int) -> bytes:
-        """Return the bytes of a CID after checking them against it."""
+        """Return the bytes of a CID after checking them against it.
+
+        ContentError if they are missing, others, or more than `max_bytes`.
+        """
+        ...
+
+    def pin(self, cid: str) -> None:
+        """Keep what is stored under a CID; ContentError if that is not possible."""
+        ...
+
+
+class PinningTarget(Protocol):
+    """Somebody else who keeps content, such as a Filecoin pinning service."""
+
+    def request(self, cid: str, *, name: str = "") -> PinStatus:
+        """Ask to keep a CID; return how far that has come."""
+        ...
+
+    def status(self, request_id: str) -> PinStatus:
+        """Return how far a request has come."""
+        ...
+
+    def remove(self, request_id: str) -> None:
+        """Take a request back."""
+        ...
+
+
+class PublicationLog(Protocol):
+    """Where a run remembers which rounds are published, durably (implemented by the app)."""
+
+    def published(self, round_number: int) -> Publication | None:
+        """Return what was published of a round, None if it was not."""
+        ...
+
+    def publish(self, publication: Publication) -> None:
+        """Write down that a round is published; all of its content is stored by then."""
         ...
 
 

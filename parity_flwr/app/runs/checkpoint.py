@@ -144,6 +144,18 @@ class UpdateStore:
         """Return the file of the model that was sent out in a round."""
         return self.folder / f"round-{round_number:05d}" / "base.npz"
 
+    def place(self, round_number: int, identity: str) -> str:
+        """Say where one client's file is, for a message."""
+        return str(self.path(round_number, identity))
+
+    def has(self, round_number: int, identity: str) -> bool:
+        """Say whether one client's file is there."""
+        return self.path(round_number, identity).exists()
+
+    def base(self, round_number: int, *, expected_hash: str) -> dict[str, NDArray[Any]]:
+        """Return the model that was sent out; CheckpointError if it is not the one hashed."""
+        return read_model(self.base_path(round_number), expected_hash=expected_hash)
+
     def write(
         self, round_number: int, updates: Mapping[str, Mapping[str, NDArray[Any]]]
     ) -> None:

@@ -63,6 +63,16 @@ class RunFolder:
         return self.path / "updates"
 
     @property
+    def content(self) -> Path:
+        """The folder of the published content, as blocks."""
+        return self.path / "content"
+
+    @property
+    def publications(self) -> Path:
+        """The folder of the notes of what is published."""
+        return self.path / "publications"
+
+    @property
     def model(self) -> Path:
         """The final model."""
         return self.path / "model.npz"

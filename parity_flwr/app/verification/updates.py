@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.app.journal.chain import Entry, Record
-from parity_flwr.app.runs.checkpoint import UpdateStore, read_model
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.app.verification.decisions import trust_config
 from parity_flwr.core.config import TrustConfig
@@ -39,6 +37,26 @@ _TOLERANCE = 1e-6  # another machine's matrix product may round differently
 _WHOLE = 1 - 1e-9  # weights that sum to less leave the rest to the old model
 
 
+class Updates(Protocol):
+    """Where the models are that clients returned; errors are ``CheckpointError``."""
+
+    def has(self, round_number: int, identity: str) -> bool:
+        """Say whether one client's is there."""
+        ...
+
+    def read(self, round_number: int, identity: str) -> dict[str, NDArray[Any]]:
+        """Return what one client returned."""
+        ...
+
+    def base(self, round_number: int, *, expected_hash: str) -> dict[str, NDArray[Any]]:
+        """Return the model that was sent out."""
+        ...
+
+    def place(self, round_number: int, identity: str) -> str:
+        """Say where one client's should be."""
+        ...
+
+
 class UpdatesCheck:
     """Hashes, figures and, under plain FedAvg, the new model come out of the updates again.
 
@@ -47,15 +65,15 @@ class UpdatesCheck:
 
     Parameters
     ----------
-    folder : Path
+    source : Updates
         What ``keep_updates`` kept.
     seed : bytes, keyword-only
         The sketches' seed; without it nothing can be measured again.
     """
 
-    def __init__(self, folder: Path, *, seed: bytes = b"") -> None:
+    def __init__(self, source: Updates, *, seed: bytes = b"") -> None:
         self._findings = Findings("updates")
-        self._store = UpdateStore(folder)
+        self._store = source
         self._seed = seed
         self._inner = ""
         self._config = TrustConfig()
@@ -95,8 +113,7 @@ class UpdatesCheck:
         accepted = [r for r in record.facts.replies if r.verdict is Verdict.ACCEPTED]
         if not accepted:
             return
-        path = self._store.base_path(record.round)
-        base = read_model(path, expected_hash=record.base_hash)
+        base = self._store.base(record.round, expected_hash=record.base_hash)
         models = [self._read(record.round, reply) for reply in accepted]
         if all(CIPHERTEXT in model for model in models):
             return  # whose they are is checked; what they hold, only the key's holders know
@@ -108,7 +125,7 @@ class UpdatesCheck:
         arrays = self._store.read(round_number, reply.identity)
         if model_hash(arrays) != reply.update_hash:
             raise CheckpointError(
-                f"{self._store.path(round_number, reply.identity)} needs the update "
+                f"{self._store.place(round_number, reply.identity)} needs the update "
                 f"{reply.update_hash[:16]}",
                 came=model_hash(arrays)[:16],
                 action="restore the file from a backup",
@@ -143,7 +160,7 @@ class UpdatesCheck:
                 )
 
     def _measuring(self, round_number: int) -> Measuring:
-        rooted = self._store.path(round_number, ROOT_IDENTITY).exists()
+        rooted = self._store.has(round_number, ROOT_IDENTITY)
         return Measuring(
             rule=rule_for(self._config.robustness),
             config=self._config,

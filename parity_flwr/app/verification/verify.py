@@ -7,13 +7,12 @@ bridge does) closes that gap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.journal.chain import Entry
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.app.runs.checkpoint import UpdateStore
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
 from parity_flwr.app.verification.checks import Check, Line
@@ -21,6 +20,8 @@ from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verification.files import FilesCheck
 from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.rows import RowsCheck
+from parity_flwr.app.verification.trust import Trust, trust_lines
+from parity_flwr.app.verification.walking import walk
 from parity_flwr.errors import JournalError
 
 
@@ -36,7 +37,9 @@ class Verification:
         return all(line.ok is not False for line in self.lines)
 
 
-def verify(run: RunFolder, *, updates: Path | None = None) -> Verification:
+def verify(
+    run: RunFolder, *, updates: Path | None = None, trust: Trust | None = None
+) -> Verification:
     """Check a run's journal and files.
 
     Parameters
@@ -46,6 +49,8 @@ def verify(run: RunFolder, *, updates: Path | None = None) -> Verification:
     updates : Path, optional, keyword-only
         The folder of the updates that the clients sent: what was measured on them is then
         measured again.
+    trust : Trust, optional, keyword-only
+        The head of the journal, as it was kept elsewhere.
 
     Raises
     ------
@@ -68,8 +73,12 @@ def verify(run: RunFolder, *, updates: Path | None = None) -> Verification:
             # It brings Flower along, which the other checks do not need.
             from parity_flwr.app.verification.updates import UpdatesCheck
 
-            checks.append(UpdatesCheck(updates, seed=_revealed_seed(journal)))
-        return Verification(_walk(journal, checks))
+            checks.append(UpdatesCheck(UpdateStore(updates), seed=_revealed_seed(journal)))
+        chain = ChainCheck(journal.run_id)
+        lines = walk(chain, journal.entries(), checks)
+        if not chain.count and len(lines) > 2:  # no entry, and none that cannot be read
+            raise journal.unknown()
+        return Verification((*lines, *trust_lines(trust, {"the journal's head": chain.head})))
 
 
 def _revealed_seed(journal: SqlJournal) -> bytes:
@@ -79,31 +88,3 @@ def _revealed_seed(journal: SqlJournal) -> bytes:
         return bytes.fromhex(ending.sketch_seed) if ending else b""
     except (JournalError, ValueError):
         return b""
-
-
-def _walk(journal: SqlJournal, checks: Sequence[Check]) -> tuple[Line, ...]:
-    """Show every entry to every check; a body that cannot be read ends the others."""
-    chain = ChainCheck(journal.run_id)
-    unreadable: JournalError | None = None
-    try:
-        for entry in journal.entries():
-            chain.see_link(entry)
-            if unreadable is None:
-                unreadable = _show(entry, checks)
-    except JournalError as error:
-        unreadable = unreadable or error
-    if not chain.count and unreadable is None:
-        raise journal.unknown()
-    if unreadable is not None:
-        return chain.line(), Line("entries", False, str(unreadable))
-    return chain.line(), *(check.line() for check in checks)
-
-
-def _show(entry: Entry, checks: Sequence[Check]) -> JournalError | None:
-    try:
-        record = entry.record
-    except JournalError as error:
-        return error
-    for check in checks:
-        check.see(entry, record)
-    return None

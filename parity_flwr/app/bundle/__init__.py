@@ -1,0 +1,1 @@
+"""One file with all that a third party needs to verify a run offline."""

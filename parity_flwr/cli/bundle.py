@@ -1,0 +1,60 @@
+"""`parity bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from parity_flwr.app.environment import Environment
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.cli.output import Output, examples, json_option
+
+_EPILOG = examples(
+    "parity bundle latest --output run.parity",
+    "parity verify --bundle run.parity",
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("reference", metavar="RUN")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.",
+)
+@click.option(
+    "--updates",
+    is_flag=True,
+    help="Include the clients' updates that were kept; private data may be read out of them.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@json_option
+def bundle(reference: str, output: Path, updates: bool, force: bool, as_json: bool) -> None:
+    """Write one file with which anybody can verify a run offline."""
+    from parity_flwr.app.bundle.writing import bundle_run, require_output
+    from parity_flwr.app.content import content_store
+
+    require_output(output, overwrite=force)
+    environment = Environment.read()
+    folder = RunFolder.find(reference, environment.home)
+    store = content_store(folder, environment)
+    made = bundle_run(folder, output, updates=updates, store=store)
+
+    def human(out: Output) -> None:
+        out.line(f"{output}: {made.bundle.end} bytes, {made.rounds} rounds of {folder.id}")
+        out.line(f"root  {made.bundle.root}  (of this file)")
+        out.line(f"head  {made.head}  (of the journal)")
+        out.line("whoever has one of the two from you verifies with --trust", style="dim")
+
+    result = {
+        "run_id": made.bundle.contents.run_id,
+        "bundle": str(output),
+        "bytes": made.bundle.end,
+        "rounds": made.rounds,
+        "published": made.published,
+        "root": made.bundle.root,
+        "head": made.head,
+    }
+    Output(as_json).result(result, human)

@@ -1,0 +1,1 @@
+"""Content addressing: what a file is called, whoever stores it."""

@@ -1,0 +1,76 @@
+"""Runs whose rounds are published, and bundles of them taken apart and sealed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from journal_records import finished, model_of
+from parity_flwr.app.bundle.sealed import Bundle, Source, inspect, seal
+from parity_flwr.app.journal import open_journal
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.publications import FolderPublications
+from parity_flwr.chain_bridge.content import DirectoryStore, publish_round, score_rows
+from parity_flwr.core.content.records import Publication
+from parity_flwr.core.records import RoundRecord
+
+ACCOUNTS = {
+    "alice": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+    "carol": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+}
+
+
+def published_run(path: Path, *, num_rounds: int = 3) -> tuple[RunFolder, list[Publication]]:
+    """Return a completed run with all of its rounds published into its folder."""
+    run = finished(path, num_rounds)
+    return run, publish_all(run)
+
+
+def publish_all(run: RunFolder) -> list[Publication]:
+    """Publish every round as a run with wallets and rewards does."""
+    journal = open_journal(run)
+    log, store = FolderPublications(run.publications), DirectoryStore(folder=run.content)
+    done: list[Publication] = []
+    for entry in journal.entries():
+        record = entry.record
+        if isinstance(record, RoundRecord):
+            rewards = {"alice": 10**18 * record.round, "bob": record.round}
+            rows = score_rows(record.state, accounts=ACCOUNTS, rewards=rewards)
+            model = model_of(record.round)
+            done.append(
+                publish_round(
+                    store,
+                    run_id=journal.run_id,
+                    record=record,
+                    model=model,
+                    rows=rows,
+                    log=log,
+                    head=entry.hash,
+                )
+            )
+    return done
+
+
+def opened(path: Path) -> Bundle:
+    """Return an undamaged bundle."""
+    bundle, damages = inspect(path)
+    assert bundle is not None
+    assert damages == []
+    return bundle
+
+
+def sections(path: Path) -> dict[str, bytes]:
+    """Return a bundle's sections."""
+    bundle = opened(path)
+    return {name: bundle.read(name, max_bytes=1 << 30) for name in bundle.names}
+
+
+def sealed(path: Path, parts: Mapping[str, bytes], *, run_id: str = "run") -> Path:
+    """Seal sections as somebody can who wants to deceive."""
+    sources: dict[str, Source] = {name: _source(data) for name, data in parts.items()}
+    seal(path, run_id=run_id, sources=sources)
+    return path
+
+
+def _source(data: bytes) -> Source:
+    return lambda: iter((data,))
