@@ -38,7 +38,8 @@ def squared_distances(rows: Rows) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (n, n)
         Symmetric, >= 0, with a zero diagonal; relative error about 1e-4 at most, 1e-12 of
-        few values. Extra memory is under 64 MiB plus a few arrays of shape (n, n), whatever d is.
+        few values. Extra memory is under 64 MiB plus a few arrays of shape (n, n), whatever
+        d is.
 
     Examples
     --------
