@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from journal_records import finished, model_of
-from parity_flwr.app.bundle.sealed import Bundle, Source, inspect, seal
+from parity_flwr.app.bundle.sealed import Bundle, inspect
+from parity_flwr.app.bundle.sealing import Source, seal
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.publications import FolderPublications

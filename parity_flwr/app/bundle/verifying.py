@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.bundle.checks import BundledUpdates, ModelCheck, PublishedCheck
+from parity_flwr.app.bundle.checks import ModelCheck, PublishedCheck
 from parity_flwr.app.bundle.journal_section import decode_entries
 from parity_flwr.app.bundle.sealed import Bundle, inspect
+from parity_flwr.app.bundle.updates import BundledUpdates
 from parity_flwr.app.journal.chain import Ending, Entry
 from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
 from parity_flwr.app.verification.checks import Check, Line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from parity_flwr.app.bundle.journal_section import encode_entries
-from parity_flwr.app.bundle.sealed import Bundle, Source, seal
+from parity_flwr.app.bundle.sealed import Bundle
+from parity_flwr.app.bundle.sealing import Source, seal
+from parity_flwr.app.bundle.updates import identity_digest
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.sql_journal import SqlJournal
 from parity_flwr.app.runs.checkpoint import UpdateStore
@@ -152,11 +153,6 @@ def _updates_of(record: RoundRecord, kept: UpdateStore) -> dict[str, Source]:
 
 def _update_source(kept: UpdateStore, number: int, name: str) -> Source:
     return lambda: model_chunks(kept.read(number, name))
-
-
-def identity_digest(identity: str) -> str:
-    """Return what an identity's update is called in a bundle: it may be any text."""
-    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _constant(data: bytes) -> Source:

@@ -1,0 +1,70 @@
+"""Writing a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from parity_flwr.app.bundle.layout import (
+    CHUNK_BYTES,
+    HEADER_BYTES,
+    MAGIC,
+    Contents,
+    Section,
+    damaged,
+)
+from parity_flwr.app.bundle.sealed import Bundle
+from parity_flwr.app.files import atomic_file
+from parity_flwr.core.canonical import dumps
+from parity_flwr.errors import ContentError
+
+Source = Callable[[], Iterator[bytes | memoryview]]
+"""Gives a section's bytes from the start, the same ones each time it is called."""
+
+
+def seal(path: Path, *, run_id: str, sources: Mapping[str, Source]) -> Bundle:
+    """Write a bundle, atomically; each source is read twice.
+
+    Raises
+    ------
+    ContentError
+        A source gave other bytes the second time, or the file cannot be written.
+    ConfigError
+        A name or a size has no place in a bundle.
+    """
+    sections = tuple(_measured(name, sources[name]) for name in sorted(sources))
+    table = dumps(Contents(run_id=run_id, sections=sections))
+    root = hashlib.sha256(table).digest()
+    head = MAGIC + len(table).to_bytes(8, "big") + root
+    start = HEADER_BYTES + len(table)
+    bundle = Bundle(path, Contents(run_id=run_id, sections=sections), root.hex(), start)
+    try:
+        with atomic_file(path) as file:
+            file.write(head + hashlib.sha256(head).digest() + table)
+            for section in sections:
+                for piece in sources[section.name]():
+                    file.write(piece)
+        damages = bundle.damages()
+    except OSError as error:
+        raise ContentError(
+            f"a bundle needs to be written to {path}",
+            came=error.strerror or type(error).__name__,
+            action="choose another --output",
+        ) from error
+    if damages:
+        raise damaged(path, damages[0])
+    return bundle
+
+
+def _measured(name: str, source: Source) -> Section:
+    size, chunks, waiting = 0, list[str](), bytearray()
+    for piece in source():
+        waiting += piece
+        size += len(piece)
+        while len(waiting) >= CHUNK_BYTES:
+            chunks.append(hashlib.sha256(waiting[:CHUNK_BYTES]).hexdigest())
+            del waiting[:CHUNK_BYTES]
+    if waiting:
+        chunks.append(hashlib.sha256(waiting).hexdigest())
+    return Section(name=name, size=size, chunks=tuple(chunks))
