@@ -9,8 +9,9 @@ from typing import Protocol
 from parity_flwr.chain_bridge.drain import Drain
 from parity_flwr.chain_bridge.rounds import RoundAnchor, round_intent
 from parity_flwr.chain_bridge.sender import Sender
+from parity_flwr.core.content.scores import ScoreList, ScoreRow, score_rows
 from parity_flwr.core.economy.claims import RewardConfig, round_claims
-from parity_flwr.core.economy.reward_tree import Member, RewardTree, reward_tree
+from parity_flwr.core.economy.reward_tree import Member
 from parity_flwr.core.economy.rewards import RewardState, step
 from parity_flwr.core.records import RoundRecord
 
@@ -19,16 +20,19 @@ from parity_flwr.core.records import RoundRecord
 class RoundContent:
     """What of a round lies in the content store; CIDs as bytes."""
 
-    model_hash: bytes  # SHA-256 of the model's file
     model_cid: bytes
     scores_cid: bytes
+    scores: ScoreList  # as stored
 
 
 class RoundFiles(Protocol):
     """Puts a round's model and score list where everybody can fetch them."""
 
-    def put(self, record: RoundRecord, tree: RewardTree) -> RoundContent:
-        """Store both and return what names them; the same round gives the same answer."""
+    def put(self, record: RoundRecord, rows: Sequence[ScoreRow]) -> RoundContent:
+        """Store both and return what names them.
+
+        A round that was stored before a crash stays as it was stored, rows included.
+        """
         ...
 
 
@@ -110,11 +114,12 @@ class RoundPublisher:
     def _queue(self, record: RoundRecord, state: RewardState) -> None:
         if self._sender.outbox.find(f"round/{record.round}") is not None:
             return
-        tree = reward_tree(state, record.state, self._members)
-        content = self._files.put(record, tree)
+        rows = score_rows(record.state, earned=state.earned, members=self._members)
+        content = self._files.put(record, rows)
+        tree = content.scores.tree
         anchor = RoundAnchor(
             round=record.round,
-            model_hash=content.model_hash,
+            model_hash=bytes.fromhex(record.model_hash),
             reward_root=tree.root,
             total=tree.total,
             model_cid=content.model_cid,

@@ -22,7 +22,7 @@ class RoundAnchor:
     """What one round says on chain; CIDs are bytes, 1 to 64 of them."""
 
     round: int
-    model_hash: bytes  # SHA-256 of the model's file
+    model_hash: bytes  # SHA-256 of the model in its canonical encoding
     reward_root: bytes
     total: int  # sum of all cumulative rewards, in units of 1e-18 token
     model_cid: bytes

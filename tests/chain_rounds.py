@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,8 @@ from parity_flwr.chain_bridge.sender import Sender
 from parity_flwr.chain_bridge.sender_settings import SenderSettings
 from parity_flwr.core.abi import checksum_address, keccak256
 from parity_flwr.core.anchoring import OutboxState
+from parity_flwr.core.canonical import dumps
+from parity_flwr.core.content.scores import ScoreList, ScoreRow
 from parity_flwr.core.economy.claims import RewardConfig
 from parity_flwr.core.economy.reward_tree import Member, RewardTree
 from parity_flwr.core.encoding import model_hash
@@ -92,15 +93,14 @@ class Files:
     folder: Path
     trees: dict[int, RewardTree] = field(default_factory=dict)
 
-    def put(self, record: RoundRecord, tree: RewardTree) -> RoundContent:
+    def put(self, record: RoundRecord, rows: Sequence[ScoreRow]) -> RoundContent:
         """Store both."""
-        self.trees[record.round] = tree
-        rows = [[leaf.name, str(leaf.cumulative)] for leaf in tree.leaves]
-        model = MODEL["w"].tobytes()
+        scores = ScoreList.of(rows, run_id="run", round=record.round)
+        self.trees[record.round] = scores.tree
         return RoundContent(
-            model_hash=hashlib.sha256(model).digest(),
-            model_cid=self._store(model),
-            scores_cid=self._store(json.dumps(rows).encode()),
+            model_cid=self._store(MODEL["w"].tobytes()),
+            scores_cid=self._store(dumps(scores)),
+            scores=scores,
         )
 
     def _store(self, data: bytes) -> bytes:

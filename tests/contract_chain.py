@@ -83,7 +83,9 @@ class Chain:
 
     def at(self, name: ContractName, where: str) -> Contract:
         """Return the contract of this name at an address."""
-        made = self.web3.eth.contract(address=to_checksum_address(where), abi=artifact(name).abi)
+        made = self.web3.eth.contract(
+            address=to_checksum_address(where), abi=artifact(name).abi
+        )
         return cast(Contract, made)
 
     def deploy(self, name: ContractName, *arguments: Any) -> Contract:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from parity_flwr.core.abi import checksum_address, keccak256
@@ -59,6 +59,12 @@ class RewardTree:
     leaves: tuple[RewardLeaf, ...]
     tree: MerkleTree | None
 
+    @classmethod
+    def of(cls, leaves: Sequence[RewardLeaf]) -> RewardTree:
+        """Return the tree over these leaves, sorted by name."""
+        rows = [leaf.values for leaf in leaves]
+        return cls(tuple(leaves), MerkleTree.of(rows, types=LEAF_TYPES) if rows else None)
+
     @property
     def root(self) -> bytes:
         """32 bytes; :data:`NO_LEAVES` without leaves."""
@@ -104,7 +110,7 @@ def reward_tree(
     members : Mapping[str, Member]
         Who is registered, by the identity's name in the journal.
     """
-    leaves = tuple(
+    leaves = [
         RewardLeaf(
             name=name,
             member=members[name],
@@ -113,9 +119,8 @@ def reward_tree(
         )
         for name, standing in sorted(reputation.standings.items())
         if name in members
-    )
-    rows = [leaf.values for leaf in leaves]
-    return RewardTree(leaves, MerkleTree.of(rows, types=LEAF_TYPES) if rows else None)
+    ]
+    return RewardTree.of(leaves)
 
 
 def checked_account(account: str) -> str:
