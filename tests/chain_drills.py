@@ -92,7 +92,7 @@ def reorgs(anvil: Anvil, folder: Path, *, depths: list[int], seed: int) -> int:
     """Drop and move blocks; index and outbox end as if nothing had ever been dropped."""
     rng, chain, wallet = np.random.default_rng(seed), anvil.chain(), Wallet.generate()
     anvil.fund(wallet.address, 100 * ETHER)
-    settings = SenderSettings(confirmations=100)
+    settings = SenderSettings(confirmations=10_000)
     index = sql_index(folder / "index")
     with sending(
         chain, sql_outbox(folder / "run"), folder, wallet=wallet, settings=NOW

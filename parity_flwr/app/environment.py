@@ -35,6 +35,8 @@ class Environment:
     ipfs_token: str = field(default="", repr=False)  # PARITY_IPFS_TOKEN, a bearer token
     pinning_url: str = ""  # PARITY_PINNING_URL, an IPFS pinning service
     pinning_token: str = field(default="", repr=False)  # PARITY_PINNING_TOKEN
+    chain_key: str | None = field(default=None, repr=False)  # PARITY_CHAIN_KEY, hex
+    wallet_password: str | None = field(default=None, repr=False)  # PARITY_WALLET_PASSWORD
     debug: bool = False  # PARITY_DEBUG: an unexpected error shows its traceback
 
     @classmethod
@@ -59,6 +61,8 @@ class Environment:
             ipfs_token=given.get("PARITY_IPFS_TOKEN", ""),
             pinning_url=given.get("PARITY_PINNING_URL", ""),
             pinning_token=given.get("PARITY_PINNING_TOKEN", ""),
+            chain_key=given.get("PARITY_CHAIN_KEY") or None,
+            wallet_password=given.get("PARITY_WALLET_PASSWORD") or None,
             debug=_flag(given, "PARITY_DEBUG"),
         )
 

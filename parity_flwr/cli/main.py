@@ -20,6 +20,7 @@ from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
+from parity_flwr.cli.chain import chain
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
@@ -30,6 +31,7 @@ from parity_flwr.cli.report import report
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
 from parity_flwr.cli.verify import verify
+from parity_flwr.cli.wallet import wallet
 from parity_flwr.errors import ConfigError, ParityError, RunError
 
 INTERRUPTED = 130
@@ -76,6 +78,8 @@ _COMMANDS = (
     economy,
     price,
     audit_privacy,
+    chain,
+    wallet,
 )
 for _command in _COMMANDS:
     parity.add_command(_command)
