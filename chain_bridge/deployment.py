@@ -18,6 +18,7 @@ from parity_flwr.errors import ChainError, ConfigError
 
 DAY_S = 86_400
 MAX_FILE = 1 << 16
+FUNDING_GAS = 150_000
 _ADDRESSES = ("owner", "token", "ledger", "rewards", "registry")
 
 
@@ -149,15 +150,27 @@ def fund_pool(
     ChainError
         A transaction failed, or no block took it in time.
     """
+    for intent in funding_intents(deployment, amount=amount, key=key):
+        sender.submit(intent)
+    sender.settle(timeout_s=timeout_s)
+
+
+def funding_intents(deployment: Deployment, *, amount: int, key: str) -> tuple[Intent, ...]:
+    """Return the wishes to mint tokens and put them into the pool, in this order.
+
+    Each works only after the one before, so that a node cannot estimate them while they
+    wait together: their gas is given. Measured: at most 76,000.
+    """
     token = artifact("ParityToken")
     calls = (
         ("mint", deployment.token, encode_call(token, "mint", (deployment.owner, amount))),
         ("approve", deployment.token, _approval(deployment, amount)),
         ("fund", deployment.rewards, encode_call(artifact("Rewards"), "fund", (amount,))),
     )
-    for name, to, data in calls:
-        sender.submit(Intent(key=f"{key}/{name}", to=to, data=data))
-        sender.settle(timeout_s=timeout_s)
+    return tuple(
+        Intent(key=f"{key}/{name}", to=to, data=data, gas=FUNDING_GAS)
+        for name, to, data in calls
+    )
 
 
 def next_round(chain: Chain, deployment: Deployment) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp.strategy import FedAvg, Strategy
 
 from parity_flwr.app.capture import captured
+from parity_flwr.app.chains.choice import ChainChoice
+from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.demo_task import CLIENTS, ROUNDS, DemoTask
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import open_journal
@@ -25,6 +28,9 @@ from parity_flwr.app.verification.verify import Verification, verify
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.rounds import excluded_identities
 from parity_flwr.strategies import ReputationFedAvg, Sampling
+
+EMBEDDED = ChainChoice()
+"""The chain of the demo: a real EVM in this process."""
 
 Curve = tuple[tuple[int, float], ...]
 
@@ -62,7 +68,9 @@ class DemoResult:
         }
 
 
-def run_demo(*, seed: int, home: Path, on_progress: LiveTable) -> DemoResult:
+def run_demo(
+    *, seed: int, home: Path, on_progress: LiveTable, chain: ChainChoice | None = EMBEDDED
+) -> DemoResult:
     """Run the oracle, plain FedAvg and ours on one seed, in this process, offline.
 
     The run with reputation is journalled in a new run under ``home``, verified and reported.
@@ -75,6 +83,8 @@ def run_demo(*, seed: int, home: Path, on_progress: LiveTable) -> DemoResult:
         ``$PARITY_HOME``.
     on_progress : LiveTable
         Where the run is shown.
+    chain : ChainChoice or None
+        Where its rounds are anchored and its clients are paid; None for nowhere.
     """
     started = time.perf_counter()
     folder = RunFolder.create(home)
@@ -87,7 +97,7 @@ def run_demo(*, seed: int, home: Path, on_progress: LiveTable) -> DemoResult:
         on_progress("FedAvg over everybody")
         fedavg = _train(task, FedAvg(fraction_evaluate=0.0), everybody)
         strategy = _strategy(seed, folder)
-        with Follower(lambda: folder, on_progress):
+        with Follower(lambda: folder, on_progress), _publishing(chain, folder, task) as sent:
             ours = _train(task, strategy, everybody)
     baselines = Baselines(fedavg=_baseline(fedavg), oracle=_baseline(oracle))
     write_baselines(folder.path, baselines)
@@ -103,6 +113,15 @@ def run_demo(*, seed: int, home: Path, on_progress: LiveTable) -> DemoResult:
         report=write_report(folder, verification=verification),
         seconds=time.perf_counter() - started,
     )
+
+
+def _publishing(
+    chain: ChainChoice | None, folder: RunFolder, task: DemoTask
+) -> AbstractContextManager[Publishing | None]:
+    """Publish the rounds; every client consents with the key that signs its replies."""
+    if chain is None:
+        return nullcontext()
+    return Publishing(chain, locate=lambda: folder, signer_of=task.signer_of)
 
 
 def _strategy(seed: int, folder: RunFolder) -> ReputationFedAvg:

@@ -16,6 +16,7 @@ from parity_flwr.app.journal.chain import Ending
 from parity_flwr.app.journal.database import Database
 from parity_flwr.app.runs.checkpoint import CheckpointStore, UpdateStore, write_model
 from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.publications import FolderPublications
 from parity_flwr.core.records import (
     Action,
     Checkpoint,
@@ -128,7 +129,7 @@ class SqlJournal(JournalWriter):
             self._keep(record.round, updates, base)
         self._save(checkpoint)
         self._write(replace(record, metrics=_finite(record.metrics, record.round)))
-        self.checkpoints.prune(record.round)
+        self.checkpoints.prune(record.round, spare=self._to_be_published)
 
     def evaluate(self, record: EvaluationRecord) -> None:
         """Write the metrics of an evaluation; a metric that is not finite is left out."""
@@ -204,6 +205,11 @@ class SqlJournal(JournalWriter):
         self.updates.write(round_number, updates)
         if base is not None:
             write_model(self.updates.base_path(round_number), base)
+
+    def _to_be_published(self, round_number: int) -> bool:
+        """Say whether a publisher, which made the folder, has yet to read a checkpoint."""
+        publications = FolderPublications(self.folder.publications)
+        return publications.folder.is_dir() and not publications.has(round_number)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         self.checkpoints.write(checkpoint)

@@ -47,6 +47,10 @@ class FolderPublications:
             raise _damaged(path, f"round {found.round}")
         return found
 
+    def has(self, round_number: int) -> bool:
+        """Say whether there is a note of a round, without reading it."""
+        return self._path(round_number).exists()
+
     def publish(self, publication: Publication) -> None:
         """Write down that a round is published.
 

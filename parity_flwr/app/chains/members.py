@@ -1,0 +1,91 @@
+"""Who of a run's identities is registered on chain, and how the others get there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from parity_flwr.app.chains.run_keys import RunKeys
+from parity_flwr.chain_bridge.deployment import Deployment
+from parity_flwr.chain_bridge.membership import register_intent
+from parity_flwr.core.anchoring import Intent
+from parity_flwr.core.economy.reward_tree import Member
+from parity_flwr.core.records import RoundRecord
+from parity_flwr.core.signatures import Signer
+
+SignerOf = Callable[[str], Signer | None]
+"""Returns the key with which an identity signs its replies, None if that is not known here."""
+
+_CONSENT_S = 7 * 86_400
+
+
+class Members(Protocol):
+    """Registers the identities of a run."""
+
+    known: Mapping[str, Member]
+    """Who is registered, or about to be, by the identity's name in the journal."""
+
+    def admit(self, record: RoundRecord) -> Sequence[Intent]:
+        """Return the wishes that register whom this round shows first; each once a process.
+
+        The outbox takes every wish once, whichever process asks again.
+        """
+        ...
+
+
+class MadeMembers:
+    """Makes a wallet, and where replies are not signed a node key, for every identity.
+
+    An identity that signs its replies with a key that nobody here holds is left out: only
+    who holds the key can consent. It earns all the same, and can be registered later.
+
+    Parameters
+    ----------
+    keys : RunKeys
+    deployment : Deployment, keyword-only
+    signer_of : callable, keyword-only
+        The keys that the run's engine derived for its clients.
+    """
+
+    def __init__(
+        self, keys: RunKeys, *, deployment: Deployment, signer_of: SignerOf = lambda name: None
+    ) -> None:
+        self.known: dict[str, Member] = {}
+        self._keys = keys
+        self._deployment = deployment
+        self._signer_of = signer_of
+
+    def admit(self, record: RoundRecord) -> Sequence[Intent]:
+        """Return the wishes that register the identities that are new in this round."""
+        standings = record.state.standings
+        signed = any(standing.public_key for standing in standings.values())
+        intents = []
+        for name, standing in sorted(standings.items()):
+            if name in self.known or not name:
+                continue
+            signer = self._signer_of(name)
+            if signer is None and not (signed or standing.public_key):
+                signer = self._keys.of(name).signer
+            if signer is None or standing.public_key not in ("", signer.public_key.hex()):
+                continue
+            member, intent = register_intent(
+                self._keys.of(name).wallet,
+                signer,
+                deployment=self._deployment,
+                deadline=int(time.time()) + _CONSENT_S,
+            )
+            self.known[name] = member
+            intents.append(intent)
+        return intents
+
+
+class NoMembers:
+    """Registers nobody: rounds are anchored, and rewards wait in the score list."""
+
+    def __init__(self) -> None:
+        self.known: Mapping[str, Member] = {}
+
+    def admit(self, record: RoundRecord) -> Sequence[Intent]:
+        """Return nothing."""
+        return ()
