@@ -178,6 +178,11 @@ def next_round(chain: Chain, deployment: Deployment) -> int:
     return int(_ask(chain, "RoundLedger", deployment.ledger, "nextRound"))
 
 
+def funded(chain: Chain, deployment: Deployment) -> int:
+    """Return all that was ever put into the pool, in units of 1e-18 token."""
+    return int(_ask(chain, "Rewards", deployment.rewards, "funded"))
+
+
 def _approval(deployment: Deployment, amount: int) -> bytes:
     return encode_call(artifact("ParityToken"), "approve", (deployment.rewards, amount))
 

@@ -97,7 +97,7 @@ def run_demo(
         on_progress("FedAvg over everybody")
         fedavg = _train(task, FedAvg(fraction_evaluate=0.0), everybody)
         strategy = _strategy(seed, folder)
-        with Follower(lambda: folder, on_progress), _publishing(chain, folder, task) as sent:
+        with Follower(lambda: folder, on_progress), _publishing(chain, folder, task):
             ours = _train(task, strategy, everybody)
     baselines = Baselines(fedavg=_baseline(fedavg), oracle=_baseline(oracle))
     write_baselines(folder.path, baselines)

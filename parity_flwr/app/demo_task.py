@@ -28,8 +28,8 @@ from parity_flwr.clients import (
 from parity_flwr.clients.attacks import ALIE, Attack, AttackMod, LabelFlip, SignFlip
 
 if TYPE_CHECKING:
-    from parity_flwr.core.signatures import Signer
     from parity_flwr.clients.torch_model import ModelFactory
+    from parity_flwr.core.signatures import Signer
 
 CLIENTS = 10
 ROUNDS = 15

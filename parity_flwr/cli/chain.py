@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import click
 
 from parity_flwr.app.environment import Environment
+from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.errors import ConfigError
 
@@ -125,3 +127,45 @@ def _status(out: Output, result: Mapping[str, Any]) -> None:
 def _lines(out: Output, result: Mapping[str, Any]) -> None:
     for name, value in result.items():
         out.line(f"{name.replace('_', ' '):18} {value}")
+
+
+@chain.command(
+    "drain", epilog=examples("parity chain drain latest", "parity chain drain RUN --chain URL")
+)
+@click.argument("run", metavar="RUN")
+@_CHAIN
+@_WALLET
+@click.option(
+    "--members",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="As the run had it.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Seconds at most.",
+)
+@json_option
+def drain(
+    run: str,
+    where: str,
+    wallet: str | None,
+    members: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Send what a run left in its outbox, as when its node was away."""
+    from parity_flwr.app.chains.choice import ChainChoice
+    from parity_flwr.app.chains.draining import drain_run
+    from parity_flwr.app.runs.folder import RunFolder
+
+    environment = Environment.read()
+    found = drain_run(
+        RunFolder.find(run, environment.home),
+        ChainChoice(where=where, wallet=wallet, members=members),
+        environment=environment,
+        timeout_s=timeout,
+    )
+    Output(as_json).result(found, lambda out: draw_chain(out, found))

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.output import Output
 from parity_flwr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from parity_flwr.app.chains.choice import ChainChoice
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -92,6 +96,7 @@ def run_csv(
     home: Path,
     resume: RunFolder | None,
     keep_updates: bool,
+    chain: ChainChoice | None,
     out: Output,
 ) -> dict[str, Any]:
     """Run a federation over the rows of a CSV file.
@@ -127,7 +132,9 @@ def run_csv(
             clip=options.clip,
         ),
     )
-    request = TabularRequest(plan=plan, home=home, resume=resume, keep_updates=keep_updates)
+    request = TabularRequest(
+        plan=plan, home=home, resume=resume, keep_updates=keep_updates, chain=chain
+    )
     with LiveTable(out.progress) as table:
         return run_table(request, table, say=lambda line: _say(out, options, line))
 
@@ -163,4 +170,5 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
         )
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
+    draw_chain(out, result["chain"])
     out.line(f"next       parity report {result['run_id']}")

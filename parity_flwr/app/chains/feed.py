@@ -23,9 +23,8 @@ class RoundFeed:
     def after(self, number: int) -> list[RoundRecord]:
         """Return the committed rounds above ``number``, in order."""
         for entry in self._journal.entries(after=self._sequence):
-            if entry.kind == "round":
-                record = entry.record
-                assert isinstance(record, RoundRecord)  # the kind says so
+            record = entry.record if entry.kind == "round" else None
+            if isinstance(record, RoundRecord):
                 self._heads[record.round] = entry.hash
                 self._rounds.append(record)
             self._sequence = entry.sequence

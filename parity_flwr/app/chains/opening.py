@@ -25,6 +25,7 @@ from parity_flwr.chain_bridge.deployment import (
     Deployment,
     DeploymentSettings,
     deploy,
+    funded,
     funding_intents,
     next_round,
 )
@@ -165,9 +166,7 @@ class ChainSession:
         self._sender = _sender(
             opened.chain, opened.wallet, journal, locks, ledger=opened.deployment.ledger
         )
-        amount = header.num_rounds * choice.rewards.pool
-        for intent in funding_intents(opened.deployment, amount=amount, key="pool"):
-            self._sender.submit(intent)
+        self._fund(opened, header.num_rounds * choice.rewards.pool)
         store = content_store(journal.folder, environment)
         self.publisher = RoundPublisher(
             self._sender,
@@ -178,6 +177,15 @@ class ChainSession:
             members=self._members.known,
             poll_s=0.05 if opened.chain.chain_id in DEVELOPMENT_CHAINS else 1.0,
         )
+
+    def _fund(self, opened: OpenedChain, amount: int) -> None:
+        """Put into the pool what it lacks for the whole run; a resumed run did that."""
+        if self.outbox.find("pool/mint") is not None:
+            return
+        lacking = amount - funded(opened.chain, opened.deployment)
+        if lacking > 0:
+            for intent in funding_intents(opened.deployment, amount=lacking, key="pool"):
+                self._sender.submit(intent)
 
     def _rounds(self, number: int) -> list[RoundRecord]:
         found = self._feed.after(number)

@@ -178,7 +178,7 @@ class Publishing:
         return session
 
     def _wake(self, session: ChainSession) -> None:
-        """Wake the thread that sends, if there is something new: it may be leaving a node be."""
+        """Wake the thread that sends if there is something new; it may be sparing a node."""
         last = self._journal.last_round()
         if last is not None and last.round != self._round:
             self._round = last.round

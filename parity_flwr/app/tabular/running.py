@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from parity_flwr.app.capture import captured
+from parity_flwr.app.chains.choice import ChainChoice
+from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal.opening import start_journal
 from parity_flwr.app.report.build import write_report
@@ -39,8 +42,9 @@ from parity_flwr.app.tabular.private_data import (
     write_settings,
 )
 from parity_flwr.app.tabular.private_federation import build_private
-from parity_flwr.clients import save_forest
+from parity_flwr.clients import derived_signer, save_forest
 from parity_flwr.core.forest import decode_forest
+from parity_flwr.core.signatures import Signer
 from parity_flwr.errors import RunError
 
 NOTHING = "privacy off: nothing is promised; the server sees every update"
@@ -60,12 +64,15 @@ class TabularRequest:
         A run of the same plan that did not complete.
     keep_updates : bool
         Keep what clients sent.
+    chain : ChainChoice, optional
+        Where rounds are anchored and clients are paid.
     """
 
     plan: TabularPlan
     home: Path
     resume: RunFolder | None = None
     keep_updates: bool = False
+    chain: ChainChoice | None = None
 
 
 def run_table(
@@ -108,7 +115,12 @@ def run_table(
     else:
         federation = build_private(plan, data, privacy, journal=journal, run=folder.id)
     table.expect(federation.rounds)
-    with captured(folder.path / "flower.log"), Follower(lambda: folder, table):
+    with ExitStack() as stack:
+        stack.enter_context(captured(folder.path / "flower.log"))
+        sent = _publishing(request, folder, privacy)
+        if sent is not None:
+            stack.enter_context(sent)
+        stack.enter_context(Follower(lambda: folder, table))
         model, state = _train(federation, data, plan)
     problem = check_outcome(folder)
     if problem:
@@ -122,8 +134,26 @@ def run_table(
     write_report(folder)
     return _result(plan, data, federation, model, folder) | {
         "privacy": _spent(privacy, state, plan),
+        "chain": sent.outcome() if sent is not None else None,
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _publishing(
+    request: TabularRequest, folder: RunFolder, privacy: TablePrivacy | None
+) -> Publishing | None:
+    """Publish the rounds; with secure sums clients sign, with keys that the run derives."""
+    if request.chain is None:
+        return None
+
+    def signer_of(identity: str) -> Signer | None:
+        place = identity.removeprefix("client-")
+        derived = privacy is not None and place.isdecimal()
+        return derived_signer(folder.id.encode(), int(place)) if derived else None
+
+    return Publishing(
+        request.chain, locate=lambda: folder, resume=request.resume, signer_of=signer_of
+    )
 
 
 def _prepared(
