@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from parity_flwr.app.chains.run_keys import RunKeys
+from parity_flwr.chain_bridge.contracts import identity_for
 from parity_flwr.chain_bridge.deployment import Deployment
 from parity_flwr.chain_bridge.membership import register_intent
 from parity_flwr.core.anchoring import Intent
 from parity_flwr.core.economy.reward_tree import Member
+from parity_flwr.core.protocols import Outbox
 from parity_flwr.core.records import RoundRecord
 from parity_flwr.core.signatures import Signer
 
@@ -44,16 +46,24 @@ class MadeMembers:
     ----------
     keys : RunKeys
     deployment : Deployment, keyword-only
+    outbox : Outbox, keyword-only
+        Says who is being registered already.
     signer_of : callable, keyword-only
         The keys that the run's engine derived for its clients.
     """
 
     def __init__(
-        self, keys: RunKeys, *, deployment: Deployment, signer_of: SignerOf = lambda name: None
+        self,
+        keys: RunKeys,
+        *,
+        deployment: Deployment,
+        outbox: Outbox,
+        signer_of: SignerOf = lambda name: None,
     ) -> None:
         self.known: dict[str, Member] = {}
         self._keys = keys
         self._deployment = deployment
+        self._outbox = outbox
         self._signer_of = signer_of
 
     def admit(self, record: RoundRecord) -> Sequence[Intent]:
@@ -62,22 +72,36 @@ class MadeMembers:
         signed = any(standing.public_key for standing in standings.values())
         intents = []
         for name, standing in sorted(standings.items()):
-            if name in self.known or not name:
+            if name in self.known or not name or self._recall(name):
                 continue
             signer = self._signer_of(name)
-            if signer is None and not (signed or standing.public_key):
+            if signer is None and not signed:
                 signer = self._keys.of(name).signer
-            if signer is None or standing.public_key not in ("", signer.public_key.hex()):
-                continue
-            member, intent = register_intent(
-                self._keys.of(name).wallet,
-                signer,
-                deployment=self._deployment,
-                deadline=int(time.time()) + _CONSENT_S,
-            )
-            self.known[name] = member
-            intents.append(intent)
+            if signer is not None and standing.public_key in ("", signer.public_key.hex()):
+                intents.append(self._register(name, signer))
         return intents
+
+    def _recall(self, name: str) -> bool:
+        """Remember whom an earlier process of this run registered."""
+        node_key = self._keys.registered(name)
+        if not node_key:
+            return False
+        account = self._keys.of(name).wallet.address
+        identity = identity_for(node_key, wallet=account)
+        if self._outbox.find(f"register/{identity.hex()}") is None:
+            return False
+        self.known[name] = Member(identity=identity, account=account)
+        return True
+
+    def _register(self, name: str, signer: Signer) -> Intent:
+        self._keys.note(name, signer.public_key)
+        self.known[name], intent = register_intent(
+            self._keys.of(name).wallet,
+            signer,
+            deployment=self._deployment,
+            deadline=int(time.time()) + _CONSENT_S,
+        )
+        return intent
 
 
 class NoMembers:

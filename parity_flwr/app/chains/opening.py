@@ -156,7 +156,7 @@ class ChainSession:
     ) -> None:
         self.deployment = opened.deployment
         self.outbox = SqlOutbox(journal.database, journal.run_id)
-        self._members = _members(opened, choice, signer_of)
+        self._members = _members(opened, choice, self.outbox, signer_of)
         self._feed = RoundFeed(journal)
         places = ChainPlaces(journal.folder.path)
         # From now on no checkpoint is pruned before its round is published.
@@ -226,9 +226,13 @@ def open_session(
     )
 
 
-def _members(opened: OpenedChain, choice: ChainChoice, signer_of: SignerOf) -> Members:
+def _members(
+    opened: OpenedChain, choice: ChainChoice, outbox: SqlOutbox, signer_of: SignerOf
+) -> Members:
     if opened.keys is not None:
-        return MadeMembers(opened.keys, deployment=opened.deployment, signer_of=signer_of)
+        return MadeMembers(
+            opened.keys, deployment=opened.deployment, outbox=outbox, signer_of=signer_of
+        )
     return NoMembers()
 
 

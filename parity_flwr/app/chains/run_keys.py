@@ -28,6 +28,9 @@ class MadeKeys:
 class RunKeys:
     """Wallets and node keys by identity, each made once and remembered.
 
+    Beside them stands the public node key with which an identity was registered, which may
+    be the client's own: after a crash nobody else knows it.
+
     Parameters
     ----------
     path : Path
@@ -37,16 +40,12 @@ class RunKeys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seeds: dict[str, tuple[str, str]] = _read(path)
+        self._seeds: dict[str, tuple[str, str, str]] = _read(path)
 
     @property
     def owner(self) -> Wallet:
         """The key that deploys and publishes."""
         return self.of(OWNER).wallet
-
-    def knows(self, name: str) -> bool:
-        """Say whether keys were made for this identity."""
-        return name in self._seeds
 
     def of(self, name: str) -> MadeKeys:
         """Return an identity's keys, on the disk before anybody else sees them.
@@ -57,14 +56,28 @@ class RunKeys:
             The file cannot be written.
         """
         if name not in self._seeds:
-            made = Wallet.generate().key.hex(), secrets.token_hex(32)
+            made = Wallet.generate().key.hex(), secrets.token_hex(32), ""
             self._write({**self._seeds, name: made})
-        wallet, node = self._seeds[name]
+        wallet, node, _ = self._seeds[name]
         return MadeKeys(
             wallet=Wallet.from_hex(wallet), signer=Ed25519Signer.from_seed(bytes.fromhex(node))
         )
 
-    def _write(self, seeds: dict[str, tuple[str, str]]) -> None:
+    def registered(self, name: str) -> bytes:
+        """Return the public node key that was noted for an identity, empty for none."""
+        return bytes.fromhex(self._seeds[name][2]) if name in self._seeds else b""
+
+    def note(self, name: str, node_key: bytes) -> None:
+        """Note with which public node key an identity is registered."""
+        self.of(name)
+        wallet, node, _ = self._seeds[name]
+        self._write({**self._seeds, name: (wallet, node, node_key.hex())})
+
+    def names(self) -> tuple[str, ...]:
+        """Return the identities that keys were made for, sorted."""
+        return tuple(sorted(name for name in self._seeds if name != OWNER))
+
+    def _write(self, seeds: dict[str, tuple[str, str, str]]) -> None:
         try:
             with atomic_file(self._path) as file:
                 file.write(json.dumps(seeds).encode("ascii"))
@@ -77,12 +90,12 @@ class RunKeys:
         self._seeds = seeds
 
 
-def _read(path: Path) -> dict[str, tuple[str, str]]:
+def _read(path: Path) -> dict[str, tuple[str, str, str]]:
     if not path.exists():
         return {}
     try:
         found = json.loads(read_key_file(path))
-        return {str(name): (str(wallet), str(node)) for name, (wallet, node) in found.items()}
+        return {str(name): (str(a), str(b), str(c)) for name, (a, b, c) in found.items()}
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise ConfigError(
             f"{path} needs to hold a run's keys",
