@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,21 +31,35 @@ MEMBERS = {
     for name, account in ACCOUNTS.items()
 }
 
-
-def published_run(path: Path, *, num_rounds: int = 3) -> tuple[RunFolder, list[Publication]]:
-    """Return a completed run with all of its rounds published into its folder."""
-    run = finished(path, num_rounds)
-    return run, publish_all(run)
+EVERY = frozenset(range(1000))
 
 
-def publish_all(run: RunFolder) -> list[Publication]:
+def published_run(
+    path: Path, *, only: frozenset[int] = EVERY
+) -> tuple[RunFolder, list[Publication]]:
+    """Return a completed run of three rounds with all of them published into its folder."""
+    folder, published = _template(only)
+    shutil.copytree(folder, path)
+    return RunFolder(path), list(published)
+
+
+@functools.cache
+def _template(only: frozenset[int]) -> tuple[Path, tuple[Publication, ...]]:
+    """Make such a run once; it is removed when the tests end."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    run = finished(Path(folder.name) / "run")
+    return run.path, tuple(publish_all(run, only=only))
+
+
+def publish_all(run: RunFolder, *, only: frozenset[int] = EVERY) -> list[Publication]:
     """Publish every round as a run with wallets and rewards does."""
     journal = open_journal(run)
     log, store = FolderPublications(run.publications), DirectoryStore(folder=run.content)
     done: list[Publication] = []
     for entry in journal.entries():
         record = entry.record
-        if isinstance(record, RoundRecord):
+        if isinstance(record, RoundRecord) and record.round in only:
             rewards = {"alice": 10**18 * record.round, "bob": record.round}
             rows = score_rows(record.state, earned=rewards, members=MEMBERS)
             model = model_of(record.round)

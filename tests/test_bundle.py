@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import re
 from pathlib import Path
@@ -190,8 +191,10 @@ def test_a_bundle_without_a_journal_does_not_hold(tmp_path: Path) -> None:
 
 
 def test_a_bundle_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a file that can be read"):
-        inspect(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("nothing", "pipe", "."):
+        with pytest.raises(DataError, match="a file that can be read"):
+            inspect(tmp_path / name)
 
 
 def test_the_header_has_the_size_that_it_says() -> None:

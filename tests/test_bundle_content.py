@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -172,3 +173,24 @@ def test_lost_content_is_named_and_not_bundled(tmp_path: Path) -> None:
 def test_what_cannot_be_trusted_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--trust needs"):
         Trust.parse(text)
+
+
+def test_flipped_bits_are_found_even_when_everything_is_sealed_again(
+    whole: Path, tmp_path: Path
+) -> None:
+    parts, rng = sections(whole), random.Random(3)
+    for name in sorted(parts) * 8:
+        data = bytearray(parts[name])
+        bit = rng.randrange(8 * len(data))
+        data[bit // 8] ^= 1 << bit % 8
+        path = sealed(tmp_path / "x", {**parts, name: bytes(data)})
+        found = verify_bundle(path)
+        assert not found.ok, (name, bit)
+        assert all("\n" not in line.detail for line in found.lines)
+
+
+@pytest.mark.parametrize("name", ["journal", "model", "published/00002/scores"])
+def test_a_section_that_is_left_out_is_noticed(whole: Path, tmp_path: Path, name: str) -> None:
+    parts = sections(whole)
+    del parts[name]
+    assert not verify_bundle(sealed(tmp_path / "x", parts)).ok

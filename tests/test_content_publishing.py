@@ -15,6 +15,9 @@ from journal_records import model_of, record
 from parity_flwr.app.bundle.verifying import verify_bundle
 from parity_flwr.app.bundle.writing import bundle_run
 from parity_flwr.app.runs.publications import FolderPublications
+from parity_flwr.app.verification.checks import Line
+from parity_flwr.app.verification.trust import Trust
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.chain_bridge.content import (
     DirectoryStore,
     fetch_round,
@@ -117,6 +120,15 @@ def test_from_one_cid_to_all_of_the_run(tmp_path: Path) -> None:
     assert seen == [3, 2, 1]
 
 
+def test_rounds_that_were_not_published_are_skipped(tmp_path: Path) -> None:
+    run, published = published_run(tmp_path / "run", only=frozenset({1, 3}))
+    last = fetch_round(DirectoryStore(folder=run.content), published[-1].record)
+    assert last.published.previous == published[0].record
+    bundle_run(run, tmp_path / "x")
+    lines = {line.name: line for line in verify_bundle(tmp_path / "x").lines}
+    assert lines["published rounds"].detail == "2 say the same"
+
+
 def test_a_thousand_flipped_bits_of_published_files_are_found(tmp_path: Path) -> None:
     run, published = published_run(tmp_path / "run")
     store, rng = DirectoryStore(folder=run.content), random.Random(7)
@@ -130,7 +142,7 @@ def test_a_thousand_flipped_bits_of_published_files_are_found(tmp_path: Path) ->
         path.write_bytes(flipped)
         with pytest.raises(ContentError, match=name):
             store.get(name, max_bytes=1 << 20)
-        if number % 20 == 0:
+        if number % 100 == 0:
             with pytest.raises(ContentError, match=name):
                 fetch_round(store, published[-1].record)
         path.write_bytes(raw)
@@ -225,3 +237,16 @@ def test_a_round_that_the_journal_does_not_know_is_named(tmp_path: Path) -> None
     lines = verify_bundle(sealed(tmp_path / "x", parts)).lines
     assert any("round 9 is published and not in the journal" in line.detail for line in lines)
     assert opened(tmp_path / "x").names > opened(tmp_path / "whole").names
+
+
+def test_a_run_is_compared_with_what_it_published(tmp_path: Path) -> None:
+    run, published = published_run(tmp_path / "run")
+    lines = {line.name: line for line in verify(run).lines}
+    assert lines["published rounds"] == Line("published rounds", True, "3 say the same")
+    assert verify(run, trust=Trust.parse(published[2].record)).ok
+    assert not verify(run, trust=Trust.parse(published[1].record)).ok
+    (block,) = run.content.glob(f"*/{published[1].scores}")
+    block.write_bytes(block.read_bytes()[:-1])
+    failed = {line.name: line.detail for line in verify(run).lines if line.ok is False}
+    assert list(failed) == ["published rounds"]
+    assert published[1].scores in failed["published rounds"]

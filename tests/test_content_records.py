@@ -132,7 +132,10 @@ def test_models_survive_safetensors(seed: int, kinds: list[str]) -> None:
 
 def test_the_bytes_are_those_of_the_reference_writer() -> None:
     # safetensors 0.8.0: safetensors.numpy.save({"b": int16 [1, 2], "a": float32 [[0.5]]})
-    model = {"b": np.array([1, 2], np.int16), "a": np.array([[0.5]], np.float32)}
+    model: dict[str, np.ndarray[Any, Any]] = {
+        "b": np.array([1, 2], np.int16),
+        "a": np.array([[0.5]], np.float32),
+    }
     header = (
         b'{"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},'
         b'"b":{"dtype":"I16","shape":[2],"data_offsets":[4,8]}}   '

@@ -17,6 +17,7 @@ from parity_flwr.core.content.unixfs import CLASSIC, PROFILES, FileHasher, Profi
 from parity_flwr.errors import ConfigError, ContentError
 
 _DEFAULT_WIDTH = 174
+_SENT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +150,10 @@ def _multipart(
         "Content-Type: application/octet-stream\r\n\r\n"
     ).encode("ascii")
     for piece in [data] if isinstance(data, bytes) else data:
-        hasher.update(piece)
-        yield bytes(piece)
+        view = memoryview(piece)
+        for start in range(0, len(view), _SENT_BYTES):  # an array may be all of a model
+            hasher.update(view[start : start + _SENT_BYTES])
+            yield bytes(view[start : start + _SENT_BYTES])
     yield f"\r\n--{boundary}--\r\n".encode("ascii")
 
 

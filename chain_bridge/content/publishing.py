@@ -59,7 +59,7 @@ def publish_round(
             came=model_hash(model)[:16],
             action="pass the model after the round",
         )
-    before = log.published(record.round - 1)
+    before = log.before(record.round)
     scores = ScoreList.of(rows, run_id=run_id, round=record.round)
     model_cid = store.put(safetensors_chunks(model))
     scores_cid = store.put(dumps(scores))

@@ -5,19 +5,24 @@ from __future__ import annotations
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.chain_bridge.content.directory import DirectoryStore
+from parity_flwr.core.content.unixfs import CLASSIC, Profile
 from parity_flwr.core.protocols import ContentStore, PinningTarget
 from parity_flwr.errors import ConfigError
 
 
-def content_store(run: RunFolder, environment: Environment) -> ContentStore:
+def content_store(
+    run: RunFolder, environment: Environment, *, profile: Profile = CLASSIC
+) -> ContentStore:
     """Return the run's own directory, mirrored to an IPFS node under ``PARITY_IPFS_URL``.
+
+    `profile` says how what is published is cut; what is there is read whatever it was.
 
     Raises
     ------
     ConfigError
         The URL or ``PARITY_IPFS_TOKEN`` cannot be used, or there is a token alone.
     """
-    local = DirectoryStore(folder=run.content)
+    local = DirectoryStore(folder=run.content, profile=profile)
     if not environment.ipfs_url:
         _require_no_token(environment.ipfs_token, "PARITY_IPFS")
         return local
@@ -27,7 +32,7 @@ def content_store(run: RunFolder, environment: Environment) -> ContentStore:
     from parity_flwr.chain_bridge.content.mirror import MirroringStore
 
     service = Service(url=environment.ipfs_url, token=environment.ipfs_token)
-    return MirroringStore(local=local, remote=KuboStore(service=service))
+    return MirroringStore(local=local, remote=KuboStore(service=service, profile=profile))
 
 
 def pinning_target(environment: Environment) -> PinningTarget | None:

@@ -162,6 +162,10 @@ class PublicationLog(Protocol):
         """Return what was published of a round, None if it was not."""
         ...
 
+    def before(self, round_number: int) -> Publication | None:
+        """Return what was published last of the rounds below, None if nothing was."""
+        ...
+
     def publish(self, publication: Publication) -> None:
         """Write down that a round is published; all of its content is stored by then."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from errno import EINVAL
 from pathlib import Path
 from typing import BinaryIO
 
@@ -110,6 +111,8 @@ def inspect(path: Path) -> tuple[Bundle | None, list[Damage]]:
         The file cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(EINVAL, "not a regular file")  # a pipe would wait, or never end
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.bundle.checks import ModelCheck, PublishedCheck
+from parity_flwr.app.bundle.held import BundledPublished, BundledUpdates
 from parity_flwr.app.bundle.journal_section import decode_entries
+from parity_flwr.app.bundle.model_check import ModelCheck
 from parity_flwr.app.bundle.sealed import Bundle, inspect
-from parity_flwr.app.bundle.updates import BundledUpdates
 from parity_flwr.app.journal.chain import Ending, Entry
 from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
 from parity_flwr.app.verification.checks import Check, Line
 from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verification.privacy import LedgerCheck
+from parity_flwr.app.verification.published import PublishedCheck
 from parity_flwr.app.verification.trust import (
     NAME,
     NOT_ANCHORED,
@@ -80,7 +81,7 @@ def verify_bundle(
 
 def _verified(bundle: Bundle, trust: Trust | None, anchor: Anchor | None) -> BundleVerification:
     chain = ChainCheck(bundle.contents.run_id)
-    published = PublishedCheck(bundle)
+    published = PublishedCheck(BundledPublished(bundle), run_id=bundle.contents.run_id)
     checks: list[Check] = [
         DecisionCheck(),
         OrderCheck(),

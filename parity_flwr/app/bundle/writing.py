@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from parity_flwr.app.bundle.held import identity_digest
 from parity_flwr.app.bundle.journal_section import encode_entries
 from parity_flwr.app.bundle.sealed import Bundle
 from parity_flwr.app.bundle.sealing import Source, seal
-from parity_flwr.app.bundle.updates import identity_digest
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.sql_journal import SqlJournal
 from parity_flwr.app.runs.checkpoint import UpdateStore

@@ -51,6 +51,11 @@ class FolderPublications:
         """Say whether there is a note of a round, without reading it."""
         return self._path(round_number).exists()
 
+    def before(self, round_number: int) -> Publication | None:
+        """Return what was published last of the rounds below; errors as :meth:`published`."""
+        earlier = [number for number in self.rounds() if number < round_number]
+        return self.published(earlier[-1]) if earlier else None
+
     def publish(self, publication: Publication) -> None:
         """Write down that a round is published.
 

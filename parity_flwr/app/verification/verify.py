@@ -19,6 +19,7 @@ from parity_flwr.app.verification.checks import Check, Line
 from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verification.files import FilesCheck
 from parity_flwr.app.verification.privacy import LedgerCheck
+from parity_flwr.app.verification.published import FolderPublished, PublishedCheck
 from parity_flwr.app.verification.rows import RowsCheck
 from parity_flwr.app.verification.trust import Trust, trust_lines
 from parity_flwr.app.verification.walking import walk
@@ -50,7 +51,8 @@ def verify(
         The folder of the updates that the clients sent: what was measured on them is then
         measured again.
     trust : Trust, optional, keyword-only
-        The head of the journal, as it was kept elsewhere.
+        The head of the journal, or the CID of the last published round, as it was kept
+        elsewhere.
 
     Raises
     ------
@@ -69,6 +71,9 @@ def verify(
             SeedCheck(),
             LedgerCheck(),
         ]
+        published = PublishedCheck(FolderPublished(run), run_id=journal.run_id)
+        if run.publications.is_dir():
+            checks.append(published)
         if updates is not None:
             # It brings Flower along, which the other checks do not need.
             from parity_flwr.app.verification.updates import UpdatesCheck
@@ -78,7 +83,8 @@ def verify(
         lines = walk(chain, journal.entries(), checks)
         if not chain.count and len(lines) > 2:  # no entry, and none that cannot be read
             raise journal.unknown()
-        return Verification((*lines, *trust_lines(trust, {"the journal's head": chain.head})))
+        roots = {"the journal's head": chain.head, "the last published round": published.root}
+        return Verification((*lines, *trust_lines(trust, roots)))
 
 
 def _revealed_seed(journal: SqlJournal) -> bytes:

@@ -20,7 +20,7 @@ class PublishedRound:
 
     run_id: str
     round: int
-    previous: str = ""  # CID of the published round before; empty for the first
+    previous: str = ""  # CID of the round that was published before; empty for the first
     head: str = ""  # hash of the round's entry in the journal, hex; empty if there is none
     profile: str  # how the files are cut; the name of a unixfs.Profile
     model: str  # CID, safetensors

@@ -1,67 +1,86 @@
-"""Checks of what only a bundle holds: the model, the published rounds, the updates."""
+"""The check that what a run published says what its journal says."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TypeGuard
+from collections.abc import Mapping, Set
+from typing import Any, Protocol, TypeGuard
 
-from parity_flwr.app.bundle.sealed import Bundle
+from numpy.typing import NDArray
+
 from parity_flwr.app.journal.chain import Entry, Record
+from parity_flwr.app.runs.checkpoint import CheckpointStore
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.publications import FolderPublications
 from parity_flwr.app.verification.checks import Findings, Line
+from parity_flwr.chain_bridge.content.directory import DirectoryStore
 from parity_flwr.core.canonical import MAX_BYTES, dumps, loads
-from parity_flwr.core.content.records import PublishedRound, scores_problem
+from parity_flwr.core.content.records import Publication, PublishedRound, scores_problem
 from parity_flwr.core.content.safetensors import safetensors_chunks
 from parity_flwr.core.content.scores import ScoreList
 from parity_flwr.core.content.unixfs import PROFILES, Profile, file_cid
-from parity_flwr.core.encoding import ModelLimits, decode_model
 from parity_flwr.core.records import RoundRecord
-from parity_flwr.errors import (
-    ConfigError,
-    ContentError,
-    ParityError,
-)
+from parity_flwr.errors import ConfigError, ContentError, ParityError
 
 
-class ModelCheck:
-    """The model in the bundle is the one that the last round left.
+class PublishedFiles(Protocol):
+    """Where published files are; each method raises ``ParityError`` for what is missing."""
+
+    def rounds(self) -> Set[int]:
+        """Return the rounds that are published."""
+        ...
+
+    def record(self, round_number: int) -> bytes:
+        """Return the record of one."""
+        ...
+
+    def scores(self, round_number: int) -> bytes:
+        """Return the scores of one."""
+        ...
+
+    def model(self, record: RoundRecord) -> Mapping[str, NDArray[Any]]:
+        """Return the model after the last round."""
+        ...
+
+
+class FolderPublished:
+    """What a run published, in its own folder (implements ``PublishedFiles``).
 
     Parameters
     ----------
-    bundle : Bundle
-        The bundle.
+    run : RunFolder
+        The run.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._findings = Findings("model")
-        self._bundle = bundle
-        self._last: RoundRecord | None = None
+    def __init__(self, run: RunFolder) -> None:
+        self._log = FolderPublications(run.publications)
+        self._content = DirectoryStore(folder=run.content)
+        self._checkpoints = CheckpointStore(folder=run.checkpoints)
 
-    def see(self, entry: Entry, record: Record) -> None:
-        """Look at the next entry."""
-        if isinstance(record, RoundRecord):
-            self._last = record
+    def rounds(self) -> Set[int]:
+        """Return the rounds that are published."""
+        return frozenset(self._log.rounds())
 
-    def line(self) -> Line:
-        """Return the outcome."""
-        if self._last is None:
-            extra = "model" in self._bundle.names
-            self._findings.require(not extra, "there is a model and no round that left it")
-            return self._findings.line("model", otherwise="no round yet")
-        try:
-            digest = hashlib.sha256()  # of the canonical form, which is the section itself
-            for piece in self._bundle.pieces("model"):
-                digest.update(piece)
-            found = digest.hexdigest()
-        except ContentError as error:
-            found = error.came
-        self._findings.require(
-            found == self._last.model_hash,
-            f"the model is {found[:60]}, round {self._last.round} left "
-            f"{self._last.model_hash[:16]}",
-        )
-        line = self._findings.line("model")
-        detail = f"is what round {self._last.round} left" if line.ok else line.detail
-        return Line(line.name, line.ok, detail)
+    def record(self, round_number: int) -> bytes:
+        """Return the record of one, checked against its CID."""
+        return self._content.get(self._noted(round_number).record, max_bytes=MAX_BYTES)
+
+    def scores(self, round_number: int) -> bytes:
+        """Return the scores of one, checked against their CID."""
+        return self._content.get(self._noted(round_number).scores, max_bytes=MAX_BYTES)
+
+    def model(self, record: RoundRecord) -> Mapping[str, NDArray[Any]]:
+        """Return the model of a round's checkpoint."""
+        return self._checkpoints.read(record.round, expected_hash=record.model_hash).model
+
+    def _noted(self, round_number: int) -> Publication:
+        found = self._log.published(round_number)
+        if found is None:
+            raise ContentError(
+                f"round {round_number} needs a note of where it is published",
+                came="none",
+                action="publish it again",
+            )
+        return found
 
 
 class PublishedCheck:
@@ -72,15 +91,17 @@ class PublishedCheck:
 
     Parameters
     ----------
-    bundle : Bundle
-        The bundle.
+    files : PublishedFiles
+        What was published.
+    run_id : str, keyword-only
+        The run.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, files: PublishedFiles, *, run_id: str) -> None:
         self._findings = Findings("published rounds")
-        self._bundle = bundle
-        parts = (name.split("/") for name in bundle.names)
-        self._waiting = {int(part[1]) for part in parts if part[0] == "published"}
+        self._files = files
+        self._run_id = run_id
+        self._waiting = set(files.rounds())
         self._before: PublishedRound | None = None
         self._earned: dict[str, int] = {}
         self._newest: RoundRecord | None = None
@@ -119,17 +140,17 @@ class PublishedCheck:
         return published is not None and newest is not None and published.round == newest.round
 
     def _problem(self, entry: Entry, record: RoundRecord) -> str:
-        raw = self._read(record.round, "record")
+        raw = self._files.record(record.round)
         published = loads(raw, PublishedRound)
         profile = _profile(published.profile)
-        if published.run_id != self._bundle.contents.run_id or published.round != record.round:
+        if published.run_id != self._run_id or published.round != record.round:
             return "the record is of another run or round"
         if dumps(published.record) != dumps(record) or published.head not in ("", entry.hash):
             return "the record says other than the journal"
         if published.previous != self._cid:
             return f"the record follows {published.previous[:70]!r}, not {self._cid[:70]!r}"
         self._before, self._cid = published, str(file_cid([raw], profile=profile))
-        scores = self._read(record.round, "scores")
+        scores = self._files.scores(record.round)
         if str(file_cid([scores], profile=profile)) != published.scores:
             return "the scores are not those that the record names"
         return self._scores_problem(loads(scores, ScoreList), published)
@@ -148,9 +169,7 @@ class PublishedCheck:
 
     def _check_model(self, published: PublishedRound) -> None:
         try:
-            limits = ModelLimits()
-            raw = self._bundle.read("model", max_bytes=limits.max_bytes)
-            pieces = safetensors_chunks(decode_model(raw, limits=limits))
+            pieces = safetensors_chunks(self._files.model(published.record))
             found = str(file_cid(pieces, profile=_profile(published.profile)))
         except ParityError as error:
             found = str(error)[:120]
@@ -159,9 +178,6 @@ class PublishedCheck:
             f"round {published.round}: its model has the CID {found}, {published.model:.70} is "
             "published",
         )
-
-    def _read(self, number: int, part: str) -> bytes:
-        return self._bundle.read(f"published/{number:05d}/{part}", max_bytes=MAX_BYTES)
 
 
 def _profile(name: str) -> Profile:

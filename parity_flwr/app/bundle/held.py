@@ -1,14 +1,17 @@
-"""The clients' updates in a bundle."""
+"""What a bundle holds of published files and of the clients' updates."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Set
 from typing import Any
 
 from numpy.typing import NDArray
 
 from parity_flwr.app.bundle.sealed import Bundle
+from parity_flwr.core.canonical import MAX_BYTES
 from parity_flwr.core.encoding import ModelLimits, decode_model, model_hash
+from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import CheckpointError, ContentError
 
 
@@ -59,3 +62,39 @@ class BundledUpdates:
         except ContentError as error:
             raise CheckpointError(error.needed, came=error.came, action=error.action) from error
         return decode_model(raw)
+
+
+class BundledPublished:
+    """The published files in a bundle (implements ``verification.published.PublishedFiles``).
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def rounds(self) -> Set[int]:
+        """Return the rounds that are published."""
+        parts = (name.split("/") for name in self._bundle.names)
+        return frozenset(int(part[1]) for part in parts if part[0] == "published")
+
+    def record(self, round_number: int) -> bytes:
+        """Return the record of one."""
+        return self._read(round_number, "record")
+
+    def scores(self, round_number: int) -> bytes:
+        """Return the scores of one."""
+        return self._read(round_number, "scores")
+
+    def model(self, record: RoundRecord) -> Mapping[str, NDArray[Any]]:
+        """Return the model in the bundle, which is the last round's."""
+        limits = ModelLimits()
+        return decode_model(
+            self._bundle.read("model", max_bytes=limits.max_bytes), limits=limits
+        )
+
+    def _read(self, number: int, part: str) -> bytes:
+        return self._bundle.read(f"published/{number:05d}/{part}", max_bytes=MAX_BYTES)
