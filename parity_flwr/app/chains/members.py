@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -19,7 +18,8 @@ from parity_flwr.core.signatures import Signer
 SignerOf = Callable[[str], Signer | None]
 """Returns the key with which an identity signs its replies, None if that is not known here."""
 
-_CONSENT_S = 7 * 86_400
+MADE_CONSENT_ENDS = 4_102_444_800
+"""2100-01-01 in seconds since 1970: a consent binds one registry, and counts once."""
 
 
 class Members(Protocol):
@@ -27,6 +27,10 @@ class Members(Protocol):
 
     known: Mapping[str, Member]
     """Who is registered, or about to be, by the identity's name in the journal."""
+
+    def deadline(self, name: str) -> int:
+        """Return when a member's consent ends, which readers need to check it."""
+        ...
 
     def admit(self, record: RoundRecord) -> Sequence[Intent]:
         """Return the wishes that register whom this round shows first; each once a process.
@@ -81,6 +85,10 @@ class MadeMembers:
                 intents.append(self._register(name, signer))
         return intents
 
+    def deadline(self, name: str) -> int:
+        """Return when the consents end that are made here."""
+        return MADE_CONSENT_ENDS
+
     def _recall(self, name: str) -> bool:
         """Remember whom an earlier process of this run registered."""
         node_key = self._keys.registered(name)
@@ -99,7 +107,7 @@ class MadeMembers:
             self._keys.of(name).wallet,
             signer,
             deployment=self._deployment,
-            deadline=int(time.time()) + _CONSENT_S,
+            deadline=MADE_CONSENT_ENDS,
         )
         return intent
 
@@ -109,6 +117,10 @@ class NoMembers:
 
     def __init__(self) -> None:
         self.known: Mapping[str, Member] = {}
+
+    def deadline(self, name: str) -> int:
+        """Return 0: there is no consent."""
+        return 0
 
     def admit(self, record: RoundRecord) -> Sequence[Intent]:
         """Return nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parity_flwr.app.chains.choice import ChainChoice
@@ -13,6 +13,7 @@ from parity_flwr.app.chains.members import MadeMembers, Members, NoMembers, Sign
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.chains.round_files import ContentFiles
 from parity_flwr.app.chains.run_keys import RunKeys
+from parity_flwr.app.chains.terms import RunTerms, read_terms, write_terms
 from parity_flwr.app.content import content_store
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.journal.opening import open_journal
@@ -158,7 +159,8 @@ class ChainSession:
         self.outbox = SqlOutbox(journal.database, journal.run_id)
         self._members = _members(opened, choice, self.outbox, signer_of)
         self._feed = RoundFeed(journal)
-        places = ChainPlaces(journal.folder.path)
+        places = self._places = ChainPlaces(journal.folder.path)
+        self._terms = read_terms(places) or RunTerms(rewards=choice.rewards)
         # From now on no checkpoint is pruned before its round is published.
         journal.folder.publications.mkdir(exist_ok=True)
         places.save(opened.deployment)
@@ -166,14 +168,15 @@ class ChainSession:
         self._sender = _sender(
             opened.chain, opened.wallet, journal, locks, ledger=opened.deployment.ledger
         )
-        self._fund(opened, header.num_rounds * choice.rewards.pool)
+        self._keep_terms()
+        self._fund(opened, header.num_rounds * self._terms.rewards.pool)
         store = content_store(journal.folder, environment)
         self.publisher = RoundPublisher(
             self._sender,
             ledger=opened.deployment.ledger,
             rounds=self._rounds,
             files=ContentFiles(journal, store=store, feed=self._feed),
-            rewards=choice.rewards,
+            rewards=self._terms.rewards,
             members=self._members.known,
             poll_s=0.05 if opened.chain.chain_id in DEVELOPMENT_CHAINS else 1.0,
         )
@@ -190,9 +193,23 @@ class ChainSession:
     def _rounds(self, number: int) -> list[RoundRecord]:
         found = self._feed.after(number)
         for record in found:
-            for intent in self._members.admit(record):
+            intents = self._members.admit(record)
+            if intents:
+                self._keep_terms()
+            for intent in intents:
                 self._sender.submit(intent)
         return found
+
+    def _keep_terms(self) -> None:
+        """Write down what whoever verifies needs to know, before the chain shows it."""
+        deadlines = {
+            "0x" + member.identity.hex(): self._members.deadline(name)
+            for name, member in self._members.known.items()
+        }
+        self._terms = replace(
+            self._terms, deadlines=dict(sorted({**self._terms.deadlines, **deadlines}.items()))
+        )
+        write_terms(self._places, self._terms)
 
 
 def open_session(

@@ -49,6 +49,29 @@ class ChainPlaces:
         """Return the file of the deployment on this chain."""
         return self.root / "chain" / f"deployment-{chain_id}.json"
 
+    @property
+    def terms(self) -> Path:
+        """The file of what a run pays, and of its members' consents."""
+        return self.root / "chain" / "terms.json"
+
+    def only(self) -> Deployment | None:
+        """Return the deployment of a run's folder, None if there is none.
+
+        Raises
+        ------
+        ConfigError
+            Its file cannot be read, or there are several.
+        """
+        names = sorted(path.name for path in (self.root / "chain").glob("deployment-*.json"))
+        numbers = [name.removeprefix("deployment-").removesuffix(".json") for name in names]
+        if len(numbers) > 1 or not all(number.isdecimal() for number in numbers):
+            raise ConfigError(
+                f"a run needs one deployment in {self.root / 'chain'}",
+                came=", ".join(names)[:200],
+                action="keep the one that the run used",
+            )
+        return self.load(int(numbers[0])) if numbers else None
+
     def save(self, deployment: Deployment) -> Path:
         """Write a deployment's file, whole or not at all; return where."""
         path = self.deployment(deployment.chain_id)
