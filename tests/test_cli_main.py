@@ -43,6 +43,7 @@ class TestHelp:
             "ban",
             "bench",
             "bundle",
+            "chain",
             "compare",
             "demo",
             "doctor",
@@ -54,6 +55,7 @@ class TestHelp:
             "runs",
             "unban",
             "verify",
+            "wallet",
         ]
 
     @pytest.mark.parametrize("name", LEAVES)
