@@ -25,6 +25,8 @@ TOKEN = 10**18
 DAY = 86_400
 CID = bytes.fromhex("01551220") + bytes(range(32))
 CAP = 10**11 * TOKEN
+GAS = 16_000_000
+"""Given with each transaction: estimating it would run the transaction a dozen times."""
 
 Leaf = tuple[bytes, str, int, int]
 Key = tuple[int, int, bytes]
@@ -81,6 +83,11 @@ class Chain:
             (30 * DAY, 7 * DAY, 100 * TOKEN),
         )
 
+    def pay(self, where: str, wei: int) -> None:
+        """Give ether to any address, a contract that takes none included."""
+        code = b"\x73" + bytes.fromhex(where[2:]) + b"\xff"
+        self.web3.eth.send_transaction({"from": self.accounts[9], "data": code, "value": wei})
+
     def at(self, name: ContractName, where: str) -> Contract:
         """Return the contract of this name at an address."""
         made = self.web3.eth.contract(address=to_checksum_address(where), abi=artifact(name).abi)
@@ -94,7 +101,7 @@ class Chain:
 
     def send(self, call: Any, *, sender: str | None = None) -> Any:
         """Send a transaction that has to succeed and return its receipt."""
-        hashed = call.transact({"from": sender or self.accounts[0]})
+        hashed = call.transact({"from": sender or self.accounts[0], "gas": GAS})
         receipt = self.web3.eth.get_transaction_receipt(hashed)
         assert receipt["status"] == 1
         return receipt
