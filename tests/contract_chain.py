@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -86,7 +87,10 @@ class Chain:
     def pay(self, where: str, wei: int) -> None:
         """Give ether to any address, a contract that takes none included."""
         code = b"\x73" + bytes.fromhex(where[2:]) + b"\xff"
-        self.web3.eth.send_transaction({"from": self.accounts[9], "data": code, "value": wei})
+        payment = {"from": self.accounts[9], "data": code, "value": wei, "gas": GAS}
+        with warnings.catch_warnings():  # py-evm warns of the opcode that forces ether on it
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.web3.eth.send_transaction(payment)
 
     def at(self, name: ContractName, where: str) -> Contract:
         """Return the contract of this name at an address."""
