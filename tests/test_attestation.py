@@ -32,7 +32,9 @@ WRONG = {"w": np.zeros(4)}
 KEY, OTHER = (Ed25519Signer.from_seed(bytes([k]) * 32) for k in (1, 2))
 BASE_HASH = model_hash(BASE)
 INTAKE = Intake(Gate(BASE), run_id="run", round=2, base_hash=BASE_HASH)
-KNOWN = Standing(scores=(500.0,) * 4, composite=500.0, public_key=KEY.public_key.hex())
+KNOWN = Standing(
+    scores=(500.0, 500.0, 500.0, 500.0), composite=500.0, public_key=KEY.public_key.hex()
+)
 
 
 def refused(

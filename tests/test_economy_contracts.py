@@ -42,7 +42,7 @@ def anchored(settler: ChainSettler, market: Market, composites: dict[str, float]
     """Record a round after which everybody has this reputation."""
     record = journal_records.record(1, ReputationState())
     standings = {
-        name: Standing(scores=(value,) * 4, composite=value)
+        name: Standing(scores=(value, value, value, value), composite=value)
         for name, value in composites.items()
     }
     facts = replace(record.facts, replies=())

@@ -203,7 +203,7 @@ def reputations(**composites: float) -> ReputationState:
     """Return a state with these composites."""
     return ReputationState(
         standings={
-            name: Standing(scores=(value,) * 4, composite=value)
+            name: Standing(scores=(value, value, value, value), composite=value)
             for name, value in composites.items()
         }
     )

@@ -49,7 +49,7 @@ millionths = st.integers(0, MILLION)
 reputations = st.integers(0, HIGHEST_REPUTATION)
 NAMES = sorted(journal_records.CLIENTS)
 BAD = NAMES[0]
-STAKES = dict.fromkeys(NAMES, 10_000)
+STAKES: dict[str, int] = dict.fromkeys(NAMES, 10_000)
 CONFIG = SlashConfig(base_penalty=1_000)
 
 
