@@ -56,20 +56,26 @@ class Drain:
             self._woken, self._idle = True, False
             self._changed.notify_all()
 
+    def wait(self, *, timeout_s: float) -> bool:
+        """Wait until all is settled; return whether all is."""
+        with self._changed:
+            done = self._changed.wait_for(
+                lambda: self._idle or bool(self.trouble), timeout=timeout_s
+            )
+        return done and not self.trouble
+
     def finish(self, *, timeout_s: float) -> bool:
         """Wait until all is settled, then stop; return whether all is.
 
         What is left stays in the outbox and is taken up at the next start.
         """
         self.wake()
+        done = self.wait(timeout_s=timeout_s)
         with self._changed:
-            done = self._changed.wait_for(
-                lambda: self._idle or bool(self.trouble), timeout=timeout_s
-            )
             self._stopping = True
             self._changed.notify_all()
         self._thread.join()
-        return done and not self.trouble
+        return done
 
     def _run(self) -> None:
         try:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from parity_flwr.chain_bridge.recursion import kept_recursion_limit
 from parity_flwr.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def open_evm(database: MemoryDB, *, faucet: bytes, timestamp: int) -> MiningChai
 def require_evm() -> None:
     """Raise MissingExtraError unless py-evm and eth-account can be imported."""
     try:
-        import eth.chains.base  # noqa: F401
-        import eth_account  # noqa: F401
+        with kept_recursion_limit():
+            import eth.chains.base  # noqa: F401
+            import eth_account  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("the embedded chain", extra="chain") from error
 

@@ -105,7 +105,7 @@ def call(chain: MiningChain, at: BlockHeaderAPI, question: Call) -> bytes:
     try:
         with chain.get_vm(at).in_costless_state() as free:
             computation = free.apply_transaction(_spoofed(chain, at, question))
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         raise revert(b"", str(error)) from error
     if computation.is_error:
         raise revert(_revert_data(computation), type(computation.error).__name__)
@@ -163,6 +163,8 @@ def apply(chain: MiningChain, transaction: SignedTransactionAPI) -> None:
         chain.apply_transaction(transaction)
     except ValidationError as error:
         raise _refused(str(error)) from error
+    except RecursionError as error:
+        raise _refused("calls nested deeper than this chain can run") from error
 
 
 def has_transactions(chain: MiningChain) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from parity_flwr.chain_bridge import rpc_answers as answers
 from parity_flwr.chain_bridge.chain import Block, Call, Fees, Height, Receipt
+from parity_flwr.chain_bridge.recursion import kept_recursion_limit
 from parity_flwr.chain_bridge.rpc_answers import wrong_chain
 from parity_flwr.core.anchoring import ChainLog
 from parity_flwr.errors import MissingExtraError
@@ -39,7 +40,8 @@ class JsonRpcChain:
         self, url: str, *, expected_chain_id: int | None = None, timeout_s: float = 10.0
     ) -> None:
         try:
-            from web3 import HTTPProvider
+            with kept_recursion_limit():
+                from web3 import HTTPProvider
         except ImportError as error:
             raise MissingExtraError("a chain behind a URL", extra="chain") from error
         self._provider = HTTPProvider(

@@ -40,5 +40,7 @@ class KeyLock:
             ) from None
 
     def close(self) -> None:
-        """Let others have the key."""
-        os.close(self._descriptor)
+        """Let others have the key; harmless a second time."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)

@@ -92,8 +92,12 @@ class RoundPublisher:
             self._queue(record, state)
             self._state = state
 
-    def finish(self, *, timeout_s: float) -> bool:
+    def wait(self, *, timeout_s: float) -> bool:
         """Wait until every round is in a block that stays; return whether all are."""
+        return self._drain.wait(timeout_s=timeout_s)
+
+    def finish(self, *, timeout_s: float) -> bool:
+        """Wait as :meth:`wait` does, then stop; what is left is taken up at the next start."""
         done = self._drain.finish(timeout_s=timeout_s)
         self._sender.close()
         return done

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from parity_flwr.chain_bridge.chain import Fees
 from parity_flwr.chain_bridge.evm import CHAIN_ID, faucet_key
+from parity_flwr.chain_bridge.recursion import kept_recursion_limit
 from parity_flwr.chain_bridge.well_known import MNEMONIC_ACCOUNTS
 from parity_flwr.core.abi import checksum_address
 from parity_flwr.core.anchoring import Attempt, Intent
@@ -196,7 +197,8 @@ def _needs(needed: str, came: str) -> ConfigError:
 
 def _eth_account() -> Any:
     try:
-        from eth_account import Account
+        with kept_recursion_limit():
+            from eth_account import Account
     except ImportError as error:
         raise MissingExtraError("a wallet", extra="chain") from error
     return Account

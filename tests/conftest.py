@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def isolated_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PARITY_HOME", str(tmp_path / "parity-home"))
     monkeypatch.setenv("FLWR_HOME", str(tmp_path / "flwr-home"))
+
+
+@pytest.fixture(autouse=True)
+def usual_recursion_limit() -> None:
+    """Undo what importing eth-account or py-evm in a test module does to the process."""
+    sys.setrecursionlimit(1000)
 
 
 @pytest.fixture

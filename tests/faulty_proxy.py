@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import requests
 
+_JSON = {"content-type": "application/json"}
 FAULTS = ("drop", "swallow", "429", "500", "garbage", "stale")
 
 
@@ -80,7 +81,7 @@ class FaultyProxy:
         before = self._before.setdefault(key, deque(maxlen=4))
         if fault == "stale" and before and question["method"] != "eth_sendRawTransaction":
             return 200, before[0]
-        answer = self._session.post(self._url, data=body, timeout=10).content
+        answer = self._session.post(self._url, data=body, headers=_JSON, timeout=10).content
         before.append(answer)
         return None if fault == "swallow" else (200, answer)
 
