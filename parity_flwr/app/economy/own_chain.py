@@ -58,7 +58,7 @@ class OwnChain:
         self.chain.fund(self._owner.address, 10_000 * _ETHER)
         self.deployment = self._deploy(pool, base_penalty)
         premise = RoundPremise(self.chain, ledger=self.deployment.ledger)
-        self._sender = self._new_sender(premise)
+        self.sender = self._new_sender(premise)
         self.do("mint", "ParityToken", (self.deployment.owner, stakes), key="mint/stakes")
         made = self.deployment
         self.send(
@@ -120,10 +120,10 @@ class OwnChain:
         ChainError
             It failed.
         """
-        self._sender.submit(intent)
-        self._sender.settle(timeout_s=_TIMEOUT_S)
+        self.sender.submit(intent)
+        self.sender.settle(timeout_s=_TIMEOUT_S)
         self.sent += 1
-        row = self._sender.outbox.find(intent.key)
+        row = self.sender.outbox.find(intent.key)
         if row is None or row.block_number is None:
             raise RunError(
                 f"{intent.key} needs a block", came="none", action="report this as a bug"
@@ -138,7 +138,7 @@ class OwnChain:
 
     def close(self) -> None:
         """Stop the chain."""
-        self._sender.close()
+        self.sender.close()
         self.chain.close()
         self._locks.cleanup()
 
