@@ -160,6 +160,11 @@ def fund_pool(
         sender.settle(timeout_s=timeout_s)
 
 
+def next_round(chain: Chain, deployment: Deployment) -> int:
+    """Return the number that the ledger's next round must have; the first is 1."""
+    return int(_ask(chain, "RoundLedger", deployment.ledger, "nextRound"))
+
+
 def _approval(deployment: Deployment, amount: int) -> bytes:
     return encode_call(artifact("ParityToken"), "approve", (deployment.rewards, amount))
 

@@ -31,6 +31,8 @@ class Environment:
     reputation_from: str | None = None  # PARITY_REPUTATION_FROM, a run to carry on from
     keep_updates: bool = False  # PARITY_KEEP_UPDATES
     trust: bool = True  # False under PARITY_BASELINE: the inner strategy runs alone
+    chain_key: str | None = field(default=None, repr=False)  # PARITY_CHAIN_KEY, hex
+    wallet_password: str | None = field(default=None, repr=False)  # PARITY_WALLET_PASSWORD
     debug: bool = False  # PARITY_DEBUG: an unexpected error shows its traceback
 
     @classmethod
@@ -51,6 +53,8 @@ class Environment:
             reputation_from=given.get("PARITY_REPUTATION_FROM") or None,
             keep_updates=_flag(given, "PARITY_KEEP_UPDATES"),
             trust=not _flag(given, "PARITY_BASELINE"),
+            chain_key=given.get("PARITY_CHAIN_KEY") or None,
+            wallet_password=given.get("PARITY_WALLET_PASSWORD") or None,
             debug=_flag(given, "PARITY_DEBUG"),
         )
 

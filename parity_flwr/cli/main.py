@@ -19,6 +19,7 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
+from parity_flwr.cli.chain import chain
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
@@ -29,6 +30,7 @@ from parity_flwr.cli.report import report
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
 from parity_flwr.cli.verify import verify
+from parity_flwr.cli.wallet import wallet
 from parity_flwr.errors import ConfigError, ParityError, RunError
 
 INTERRUPTED = 130
@@ -74,6 +76,8 @@ _COMMANDS = (
     economy,
     price,
     audit_privacy,
+    chain,
+    wallet,
 )
 for _command in _COMMANDS:
     parity.add_command(_command)

@@ -191,7 +191,9 @@ class SqlOutbox:
         )
         for row in connection.execute(tried.order_by(outbox_attempts.c.attempt)):
             attempts.setdefault(row.position, []).append(parse_attempt(row))
-        return tuple(parse_outbox_row(row, tuple(attempts.get(row.position, ()))) for row in found)
+        return tuple(
+            parse_outbox_row(row, tuple(attempts.get(row.position, ()))) for row in found
+        )
 
 
 def _storable(text: str) -> str:
