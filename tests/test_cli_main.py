@@ -42,6 +42,7 @@ class TestHelp:
             "audit-privacy",
             "ban",
             "bench",
+            "chain",
             "compare",
             "demo",
             "doctor",
@@ -53,6 +54,7 @@ class TestHelp:
             "runs",
             "unban",
             "verify",
+            "wallet",
         ]
 
     @pytest.mark.parametrize("name", LEAVES)
