@@ -44,14 +44,12 @@ abstract contract Staking is Governed, Pausable, IReputationRegistry {
     mapping(bytes32 identity => Identity) internal _identities;
 
     modifier onlySlasher() {
-        if (msg.sender != slasher) revert ReputationRegistryNotSlasher(msg.sender);
+        _checkSlasher();
         _;
     }
 
     modifier onlyWallet(bytes32 identity) {
-        if (msg.sender != _identities[identity].wallet) {
-            revert ReputationRegistryNotWallet(msg.sender);
-        }
+        _checkWallet(identity);
         _;
     }
 
@@ -234,6 +232,16 @@ abstract contract Staking is Governed, Pausable, IReputationRegistry {
         self.unbonding += amount;
         self.releaseAt = uint64(block.timestamp) + unbondingPeriod;
         emit UnbondingStarted(identity, amount, self.releaseAt);
+    }
+
+    function _checkSlasher() private view {
+        if (msg.sender != slasher) revert ReputationRegistryNotSlasher(msg.sender);
+    }
+
+    function _checkWallet(bytes32 identity) private view {
+        if (msg.sender != _identities[identity].wallet) {
+            revert ReputationRegistryNotWallet(msg.sender);
+        }
     }
 
     function _checkLiving(Status status) internal pure {

@@ -56,6 +56,7 @@ contract RegistryTest is BaseTest {
         vm.expectEmit(address(registry));
         emit IReputationRegistry.Registered(identity, wallet, NODE, new bytes(64));
         require(register(KEY) == identity, "identity");
+        require(registry.identityFor(NODE, wallet) == identity, "identityFor");
         require(registry.identityOf(wallet) == identity, "identityOf");
         IReputationRegistry.Identity memory self = registry.get(identity);
         require(self.wallet == wallet && self.nodeKey == NODE, "bound");
