@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from parity_flwr.chain_bridge.chain import Chain
 from parity_flwr.chain_bridge.embedded import EmbeddedChain
 from parity_flwr.chain_bridge.sender import Sender
 from parity_flwr.chain_bridge.sender_settings import SenderSettings
+from parity_flwr.chain_bridge.serving import serve
 from parity_flwr.chain_bridge.signing_rows import Premise
 from parity_flwr.chain_bridge.wallet import Wallet
 from parity_flwr.core.anchoring import Intent, OutboxRow
@@ -40,14 +42,14 @@ class Node:
 
     chain: Chain
     anvil: Anvil | None = None
+    behind: EmbeddedChain | None = None  # what a server in this process answers for
 
     def fund(self, address: str, wei: int = 100 * ETHER) -> None:
         """Give an account coins."""
         if self.anvil is not None:
             self.anvil.fund(address, wei)
         else:
-            assert isinstance(self.chain, EmbeddedChain)
-            self.chain.fund(address, wei)
+            self._embedded().fund(address, wei)
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass, and a block with it."""
@@ -55,8 +57,25 @@ class Node:
             self.anvil.chain().request("evm_increaseTime", seconds)
             self.anvil.mine(1)
         else:
-            assert isinstance(self.chain, EmbeddedChain)
-            self.chain.advance(seconds)
+            self._embedded().advance(seconds)
+
+    def _embedded(self) -> EmbeddedChain:
+        found = self.behind or self.chain
+        assert isinstance(found, EmbeddedChain)
+        return found
+
+
+@contextmanager
+def served(chain: EmbeddedChain) -> Iterator[str]:
+    """Serve the embedded chain as JSON-RPC; give the URL."""
+    with serve(chain, port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def word(number: int) -> bytes:

@@ -19,10 +19,12 @@ from chain_cases import (
     found,
     payment,
     sending,
+    served,
     word,
 )
 from parity_flwr.chain_bridge.chain import Call, Receipt
 from parity_flwr.chain_bridge.embedded import EmbeddedChain
+from parity_flwr.chain_bridge.json_rpc import JsonRpcChain
 from parity_flwr.chain_bridge.memory_outbox import MemoryOutbox
 from parity_flwr.core.anchoring import Attempt, Intent
 from parity_flwr.errors import NodeError, RefusedError, RevertError
@@ -30,12 +32,15 @@ from parity_flwr.errors import NodeError, RefusedError, RevertError
 CREATION_GAS = 21_000 + 32_000 + sum(4 if b == 0 else 16 for b in INITCODE)
 
 
-@pytest.fixture(params=["embedded", "anvil"])
+@pytest.fixture(params=["embedded", "anvil", "served"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    """Give each of the two chains."""
+    """Give each of the chains: in this process, a real node, and the first behind JSON-RPC."""
     if request.param == "anvil":
         server: Anvil = request.getfixturevalue("anvil")
         yield Node(server.chain(), server)
+    elif request.param == "served":
+        with EmbeddedChain() as chain, served(chain) as url:
+            yield Node(JsonRpcChain(url), behind=chain)
     else:
         with EmbeddedChain() as chain:
             yield Node(chain)

@@ -99,6 +99,41 @@ def fund(address: str, coins: str, where: str, wallet: str | None, as_json: bool
     Output(as_json).result(result, lambda out: _lines(out, result))
 
 
+@chain.command("up", epilog=examples("parity chain up", "parity chain up --node embedded"))
+@click.option("--port", type=click.IntRange(0, 65535), default=8545, show_default=True)
+@click.option(
+    "--node",
+    type=click.Choice(["auto", "anvil", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="anvil from npm where it is, else the embedded chain.",
+)
+@json_option
+def up(port: int, node: str, as_json: bool) -> None:
+    """Run a chain on 127.0.0.1 until Ctrl-C; its state stays in this home."""
+    from parity_flwr.app.chains.places import ChainPlaces
+    from parity_flwr.app.chains.running import find_anvil, run_anvil, run_embedded
+
+    places, out = ChainPlaces(Environment.read().home), Output(as_json)
+
+    def say(kind: str, at: int) -> None:
+        result = {"node": kind, "url": f"http://127.0.0.1:{at}"}
+        out.result(result, lambda out: out.line(f"{kind} on {result['url']}; Ctrl-C ends it"))
+
+    anvil = find_anvil() if node != "embedded" else None
+    if anvil is None and node == "anvil":
+        raise ConfigError(
+            "--node anvil needs anvil",
+            came="none in node_modules or PATH",
+            action="run: npm install --no-save @foundry-rs/anvil@1.7.1",
+        )
+    if anvil is None:
+        run_embedded(places, port=port, ready=lambda at: say("embedded", at))
+    else:
+        code = run_anvil(anvil, places, port=port, ready=lambda: say("anvil", port))
+        click.get_current_context().exit(min(abs(code), 1))
+
+
 def _amount(text: str, name: str) -> int:
     """Return an amount with at most 18 decimals in its smallest unit."""
     try:
