@@ -8,7 +8,8 @@ from parity_flwr.chain_bridge.deployment import Deployment
 from parity_flwr.chain_bridge.membership import slash_intent
 from parity_flwr.chain_bridge.sender import Sender
 from parity_flwr.core.canonical import dumps
-from parity_flwr.core.economy.offences import Offence, OffenceState, SlashConfig, step
+from parity_flwr.core.economy.evidence import Offence
+from parity_flwr.core.economy.offences import OffenceState, SlashConfig, step
 from parity_flwr.core.economy.reward_tree import Member
 from parity_flwr.core.records import RoundRecord
 
@@ -35,6 +36,10 @@ class Slasher:
         Stores an offence's canonical JSON and returns its CID as bytes.
     config : SlashConfig, keyword-only
         Severities. The base penalty is the registry's own.
+    run_id : str, keyword-only
+        Of the run, for the evidence.
+    keys : Mapping[str, str] or None, keyword-only
+        Node keys by identity, hex, as the registry has them; None takes the journal's.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class Slasher:
         members: Mapping[str, Member],
         publish: Callable[[bytes], bytes],
         config: SlashConfig,
+        run_id: str,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         self._sender = sender
         self._deployment = deployment
@@ -53,12 +60,21 @@ class Slasher:
         self._members = members
         self._publish = publish
         self._config = config
+        self._run_id = run_id
+        self._keys = keys
         self._state = OffenceState()
 
     def refill(self) -> None:
         """Queue the slashes of the rounds that the journal has and this has not seen."""
         for record in self._rounds(self._state.round):
-            state, slashes = step(self._state, record, stakes={}, config=self._config)
+            state, slashes = step(
+                self._state,
+                record,
+                stakes={},
+                config=self._config,
+                run_id=self._run_id,
+                keys=self._keys,
+            )
             for each in slashes:
                 self._queue(each.offence)
             self._state = state

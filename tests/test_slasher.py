@@ -13,11 +13,13 @@ import journal_records
 from parity_flwr.app.economy.own_chain import OwnChain
 from parity_flwr.chain_bridge.slasher import Slasher
 from parity_flwr.core.canonical import loads
-from parity_flwr.core.economy.offences import Offence, SlashConfig
+from parity_flwr.core.economy.evidence import Offence
+from parity_flwr.core.economy.offences import SlashConfig
 from parity_flwr.core.economy.reward_tree import Member
 from parity_flwr.core.records import ReputationState, RoundRecord
 
 TOKEN = 10**18
+KEY = "11" * 32
 BAD = sorted(journal_records.CLIENTS)[0]
 
 
@@ -32,7 +34,9 @@ def own() -> Iterator[OwnChain]:
 def malformed(number: int) -> RoundRecord:
     """Return a round whose first reply was signed and refused."""
     record = journal_records.record(number, ReputationState())
-    reply = replace(record.facts.replies[0], reason="shape", signature="ab" * 64)
+    reply = replace(
+        record.facts.replies[0], reason="shape", signature="ab" * 64, public_key=KEY
+    )
     facts = replace(record.facts, replies=(reply, *record.facts.replies[1:]))
     return replace(record, facts=facts)
 
@@ -59,6 +63,8 @@ def test_each_offence_is_slashed_once(own: OwnChain) -> None:
             members=members,
             publish=publish,
             config=SlashConfig(),
+            run_id="run",
+            keys={BAD: KEY},
         )
 
     first = slasher({BAD: member})
@@ -84,5 +90,7 @@ def test_who_is_not_registered_is_not_slashed(own: OwnChain) -> None:
         members={},
         publish=refuse,
         config=SlashConfig(),
+        run_id="run",
+        keys={BAD: KEY},
     ).refill()
     assert own.sender.outbox.unsettled(limit=1) == ()

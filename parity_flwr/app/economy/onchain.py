@@ -14,7 +14,7 @@ from parity_flwr.chain_bridge import membership
 from parity_flwr.chain_bridge.membership import RoundKey
 from parity_flwr.chain_bridge.rounds import RoundAnchor
 from parity_flwr.core.canonical import dumps
-from parity_flwr.core.economy.offences import Offence, evidence_hash
+from parity_flwr.core.economy.evidence import Offence, evidence_hash
 from parity_flwr.core.economy.reward_tree import RewardLeaf, RewardTree, reward_tree
 from parity_flwr.core.economy.settlement import Settlement
 from parity_flwr.core.records import RoundRecord
