@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 
-from parity_flwr.core.economy.offences import OffenceKind, OffenceState, SlashConfig, step
+from parity_flwr.core.economy.evidence import OffenceKind, is_proven
+from parity_flwr.core.economy.offences import OffenceState, SlashConfig, step
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import (
     ReputationState,
@@ -32,7 +34,9 @@ WRONG = {"w": np.zeros(4)}
 KEY, OTHER = (Ed25519Signer.from_seed(bytes([k]) * 32) for k in (1, 2))
 BASE_HASH = model_hash(BASE)
 INTAKE = Intake(Gate(BASE), run_id="run", round=2, base_hash=BASE_HASH)
-KNOWN = Standing(scores=(500.0,) * 4, composite=500.0, public_key=KEY.public_key.hex())
+KNOWN = Standing(
+    scores=(500.0, 500.0, 500.0, 500.0), composite=500.0, public_key=KEY.public_key.hex()
+)
 
 
 def refused(
@@ -91,9 +95,19 @@ def test_another_key_blames_nobody() -> None:
 def test_only_the_signed_refusal_is_slashed() -> None:
     for answer, kinds in ((refused(), [OffenceKind.MALFORMED]), (refused(round=1), [])):
         _, slashes = step(
-            OffenceState(), round_of(answer), stakes={"alice": 10**24}, config=SlashConfig()
+            OffenceState(),
+            round_of(answer),
+            stakes={"alice": 10**24},
+            config=SlashConfig(),
+            run_id="run",
         )
         assert [each.offence.kind for each in slashes] == kinds
+        assert all(is_proven(each.offence) for each in slashes)
+        for each in slashes:
+            offence = each.offence
+            assert not is_proven(replace(offence, run_id="another"))
+            assert not is_proven(replace(offence, num_examples=8))
+            assert not is_proven(replace(offence, signature="zz"))
 
 
 def test_nan_is_kept_and_costs_nothing_yet() -> None:

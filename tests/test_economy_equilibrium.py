@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_flwr.core.economy.amounts import MILLION
+from parity_flwr.cli.main import execute
+from parity_flwr.core.economy.amounts import MILLION, UNIT
 from parity_flwr.core.economy.equilibrium import (
     MAX_HORIZON,
     CheatingGame,
@@ -107,6 +109,19 @@ def test_the_least_detection_is_the_edge() -> None:
 def test_an_unpaid_participant_cannot_be_held() -> None:
     idle = replace(GAME, honest_reward=0, gain=1)
     assert least_detection(idle) is None
+
+
+def test_the_command_solves(capsys: pytest.CaptureFixture[str]) -> None:
+    line = (
+        "economy equilibrium --detection 0.5 --honest 100 --cheating 100 --gain 50 --rounds 2"
+    )
+    assert execute([*line.split(), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["holds"]
+    assert (result["honest"], result["gain"]) == (str(200 * UNIT), str(75 * UNIT // 2))
+    assert execute(line.split()) == 0
+    assert "honesty is an equilibrium" in capsys.readouterr().out
+    assert execute([*line.split(), "--discount", "2"]) == 2
 
 
 def test_ranges() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from parity_flwr.cli.equilibrium import equilibrium
 from parity_flwr.cli.listing import listed
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.progress import progress_bar
@@ -22,6 +23,9 @@ _ATTACKS = "sign_flip,label_flip,alie,on_off,free_rider,mimic"
 @click.group()
 def economy() -> None:
     """Play the economy: who earns what, and when cheating stops paying."""
+
+
+economy.add_command(equilibrium)
 
 
 @economy.command(

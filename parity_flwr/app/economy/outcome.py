@@ -161,6 +161,9 @@ def scenario_json(scenario: Scenario) -> dict[str, Any]:
             {"identity": name, "net": str(scenario.books.net(name))} for name in scenario.others
         ],
         "honest_excluded": [name for name in scenario.others if name in scenario.books.caught],
+        "honest_slashed": str(sum(map(scenario.books.slashed, scenario.others))),
+        "all_honest_excluded": sorted(scenario.honest.caught),
+        "all_honest_slashed": str(sum(map(scenario.honest.slashed, scenario.honest.costs))),
         "behind_from": scenario.behind_from(),
         "accuracy": scenario.books.accuracy[-1],
         "accuracy_all_honest": scenario.honest.accuracy[-1],
