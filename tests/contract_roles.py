@@ -141,7 +141,13 @@ class Stage:
         deadline = self.chain.web3.eth.get_block("latest")["timestamp"] + 365 * DAY
         digest = self.chain.registry.functions.consentDigest(node, wallet, deadline).call()
         key = self.chain.tester.backend.account_keys[person]
-        return node, wallet, deadline, Account.unsafe_sign_hash(digest, key).signature, bytes(64)
+        return (
+            node,
+            wallet,
+            deadline,
+            Account.unsafe_sign_hash(digest, key).signature,
+            bytes(64),
+        )
 
     def _round(self, *identities: bytes) -> tuple[Key, Leaf, tuple[bytes, ...], bytes]:
         rows = [(each, self.chain.accounts[5], 700_000_000, TOKEN) for each in identities]

@@ -161,8 +161,6 @@ class ChainSession:
         self._feed = RoundFeed(journal)
         places = self._places = ChainPlaces(journal.folder.path)
         self._terms = read_terms(places) or RunTerms(rewards=choice.rewards)
-        # From now on no checkpoint is pruned before its round is published.
-        journal.folder.publications.mkdir(exist_ok=True)
         places.save(opened.deployment)
         locks = places if opened.keys is not None else ChainPlaces(environment.home)
         self._sender = _sender(

@@ -89,6 +89,9 @@ class Publishing:
                 run=self._resume,
                 resumed=self._resume is not None,
             )
+        run = self._locate()
+        if run is not None and run.path.is_dir():
+            run.to_be_published()
         self._thread.start()
         return self
 
@@ -164,6 +167,7 @@ class Publishing:
         run = self._locate()
         if run is None or not has_journal(run):
             return None
+        run.to_be_published()
         session = open_session(
             run,
             self.choice,

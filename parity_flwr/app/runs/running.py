@@ -124,6 +124,7 @@ def _environment(request: RunRequest) -> Environment:
     return dataclasses.replace(
         environment,
         keep_updates=environment.keep_updates or request.keep_updates,
+        publish=environment.publish or request.chain is not None,
         reputation_from=str(carried.path)
         if carried is not None
         else environment.reputation_from,
@@ -151,6 +152,8 @@ def _start(
     sent = None
     if request.chain is not None:
         sent = Publishing(request.chain, locate=locate, resume=request.resume)
+        if request.resume is None:
+            table.pays(request.chain.rewards)
     with ExitStack() as stack:
         stack.enter_context(exported(environment.variables()))
         if sent is not None:
@@ -222,7 +225,7 @@ def _run_baseline(
     """Run the app once more without reputation, and keep its accuracy beside the run's."""
     table("once more without reputation, as the baseline")
     beside = RunFolder(folder.path / BASELINE_FOLDER)
-    alone = dataclasses.replace(environment, trust=False, reputation_from=None)
+    alone = dataclasses.replace(environment, trust=False, reputation_from=None, publish=False)
     again = dataclasses.replace(request, resume=None, chain=None)
     outcome, _ = _start(again, beside, alone, table)
     # An unguarded run may end in a ruined model: what was measured on the way still counts.

@@ -118,7 +118,9 @@ def run_table(
     with ExitStack() as stack:
         stack.enter_context(captured(folder.path / "flower.log"))
         sent = _publishing(request, folder, privacy)
-        if sent is not None:
+        if sent is not None and request.chain is not None:
+            if request.resume is None:
+                table.pays(request.chain.rewards)
             stack.enter_context(sent)
         stack.enter_context(Follower(lambda: folder, table))
         model, state = _train(federation, data, plan)
