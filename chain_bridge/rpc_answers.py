@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from parity_flwr.chain_bridge.calls import error_name
 from parity_flwr.chain_bridge.chain import Block, Height, Receipt
+from parity_flwr.chain_bridge.contracts import CONTRACT_NAMES, artifact
 from parity_flwr.core.abi import checksum_address
 from parity_flwr.core.anchoring import ChainLog
 from parity_flwr.errors import ChainError, NodeError, RefusedError, RevertError
@@ -193,10 +195,16 @@ def revert(found: bytes, came: str) -> RevertError:
     """Return the error for a contract that refused."""
     return RevertError(
         "a contract needs a call that it accepts",
-        came=f"revert data 0x{found[:68].hex()}" if found else came or "a revert",
+        came=_said(found) if found else came or "a revert",
         action="compare the selector with the contract's errors",
         data=found,
     )
+
+
+def _said(found: bytes) -> str:
+    """Return the name of a contract's error where it is one of ours, and the data."""
+    name = error_name([artifact(each) for each in CONTRACT_NAMES], found)
+    return f"{name or 'revert data'} 0x{found[:68].hex()}"
 
 
 def _revert_data(value: object) -> bytes:

@@ -8,7 +8,7 @@ from typing import TypedDict
 from parity_flwr.core.config import Design, TrustConfig
 from parity_flwr.core.measure import Rule
 from parity_flwr.core.modes import Mode, trust_config
-from parity_flwr.core.protocols import Journal
+from parity_flwr.core.protocols import Journal, Ledger
 from parity_flwr.core.records import ReputationState
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.bookkeeping import Automatic
@@ -46,6 +46,10 @@ class RunOptions(TypedDict, total=False):
 
     carried: ReputationState | None
     """Reputation from an earlier run."""
+
+    ledger: Ledger | None
+    """Told of every round once the journal has it; must return at once. ``parity run
+    --chain`` needs none, it reads the journal."""
 
 
 class Options(RunOptions, total=False):

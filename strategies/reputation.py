@@ -99,7 +99,12 @@ class Reputation(Evaluating):
         self._exchange: Exchange | None = None
         self._root_model: Arrays | None = None
         super().__init__(
-            Bookkeeper(self.config, seed=self.seed, carried=options.get("carried")),
+            Bookkeeper(
+                self.config,
+                seed=self.seed,
+                carried=options.get("carried"),
+                ledger=options.get("ledger"),
+            ),
             inner=pin(inner),
             journal=options.get("journal", AUTOMATIC),
             sampling=options.get("sampling") or Sampling.of(inner),

@@ -25,6 +25,8 @@ from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
 from parity_flwr.cli.economy import economy
+from parity_flwr.cli.events import events
+from parity_flwr.cli.members import claim, rewards, stake, unstake
 from parity_flwr.cli.output import examples, report_error
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
@@ -69,6 +71,11 @@ _COMMANDS = (
     report,
     runs,
     reputation,
+    rewards,
+    claim,
+    stake,
+    unstake,
+    events,
     verify,
     bundle,
     ban,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,15 @@ def asked_evidence(url: str, deployment: Deployment, terms: RunTerms) -> ChainEv
     )
 
 
-def _embedded(state: Path, deployment: Deployment, terms: RunTerms) -> ChainEvidence:
+@contextmanager
+def copied_chain(state: Path) -> Iterator[EmbeddedChain]:
+    """Open a copy of an embedded chain, so that it can be asked while a run writes it.
+
+    Raises
+    ------
+    ChainError
+        It cannot be read, or was changed.
+    """
     with tempfile.TemporaryDirectory(prefix="parity-chain-") as folder:
         try:
             shutil.copyfile(state, Path(folder) / STATE_FILE)
@@ -139,9 +147,14 @@ def _embedded(state: Path, deployment: Deployment, terms: RunTerms) -> ChainEvid
                 came=error.strerror or "an error",
                 action="fix its permissions",
             ) from error
-        with closing(EmbeddedChain(Path(folder))) as chain:
-            deployment.check(chain)
-            logs = gather(chain, deployment)
+        with EmbeddedChain(Path(folder)) as chain:
+            yield chain
+
+
+def _embedded(state: Path, deployment: Deployment, terms: RunTerms) -> ChainEvidence:
+    with copied_chain(state) as chain:
+        deployment.check(chain)
+        logs = gather(chain, deployment)
     return ChainEvidence(
         deployment=deployment, terms=terms, logs=logs, asked=False, where="the embedded chain"
     )

@@ -61,7 +61,7 @@ def keys_path(run: RunFolder) -> Path:
 
 
 def open_node(
-    choice: ChainChoice, environment: Environment, *, run: RunFolder | None, resumed: bool
+    choice: ChainChoice, environment: Environment, *, run: RunFolder | None
 ) -> OpenedChain:
     """Connect to a node and find the deployment that a run publishes to.
 
@@ -95,7 +95,7 @@ def open_node(
             came=f"that of {wallet.address}",
             action="choose it with --wallet or PARITY_CHAIN_KEY, or deploy again",
         )
-    if known is None and not resumed and (used := next_round(chain, deployment)) != 1:
+    if known is None and (used := next_round(chain, deployment)) != 1:
         raise ConfigError(
             "a run needs a ledger of its own",
             came=f"one that holds {used - 1} rounds of another run",
@@ -230,7 +230,7 @@ def open_session(
     if choice.embedded:
         opened = open_embedded(run, journal, stack)
     else:
-        opened = node or open_node(choice, environment, run=run, resumed=False)
+        opened = node or open_node(choice, environment, run=run)
     return ChainSession(
         opened,
         journal,

@@ -83,12 +83,7 @@ class Publishing:
 
     def __enter__(self) -> Self:
         if not self.choice.embedded:
-            self._node = open_node(
-                self.choice,
-                self._environment,
-                run=self._resume,
-                resumed=self._resume is not None,
-            )
+            self._node = open_node(self.choice, self._environment, run=self._resume)
         run = self._locate()
         if run is not None and run.path.is_dir():
             run.to_be_published()
