@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parity_flwr.chain_bridge.calls import encode_call
+from parity_flwr.chain_bridge.calls import decode_result, encode_call
+from parity_flwr.chain_bridge.chain import Call, Chain
 from parity_flwr.chain_bridge.contracts import artifact, consent_digest, identity_for
 from parity_flwr.chain_bridge.deployment import Deployment
 from parity_flwr.chain_bridge.wallet import Wallet
@@ -54,15 +55,30 @@ def register_intent(
         registry=deployment.registry,
         chain_id=deployment.chain_id,
     )
-    consent = wallet.sign_digest(digest), signer.sign(digest)
-    identity = identity_for(node_key, wallet=wallet.address)
-    data = encode_call(
-        artifact("ReputationRegistry"),
-        "register",
-        (node_key, wallet.address, deadline, *consent),
+    intent = registration_intent(
+        node_key,
+        account=wallet.address,
+        deadline=deadline,
+        consents=(wallet.sign_digest(digest), signer.sign(digest)),
+        deployment=deployment,
     )
-    intent = Intent(key=f"register/{identity.hex()}", to=deployment.registry, data=data)
+    identity = identity_for(node_key, wallet=wallet.address)
     return Member(identity=identity, account=wallet.address), intent
+
+
+def registration_intent(
+    node_key: bytes,
+    *,
+    account: str,
+    deadline: int,
+    consents: tuple[bytes, bytes],
+    deployment: Deployment,
+) -> Intent:
+    """Return the wish to register a wallet and a node key; consents in this order."""
+    values = (node_key, account, deadline, *consents)
+    data = encode_call(artifact("ReputationRegistry"), "register", values)
+    identity = identity_for(node_key, wallet=account)
+    return Intent(key=f"register/{identity.hex()}", to=deployment.registry, data=data)
 
 
 def deposit_intent(member: Member, *, amount: int, deployment: Deployment, key: str) -> Intent:
@@ -113,3 +129,11 @@ def slash_intent(
     data = encode_call(artifact("ReputationRegistry"), "slash", values)
     name = f"slash/{round}/{member.identity.hex()}"
     return Intent(key=name, to=deployment.registry, data=data)
+
+
+def identity_of(chain: Chain, account: str, *, deployment: Deployment) -> bytes | None:
+    """Return the identity that a wallet has in the registry, None without one."""
+    registry = artifact("ReputationRegistry")
+    call = Call(to=deployment.registry, data=encode_call(registry, "identityOf", (account,)))
+    found = bytes(decode_result(registry, "identityOf", chain.call(call))[0])
+    return found if any(found) else None

@@ -139,6 +139,17 @@ class Wallet:
         return _eth_account().from_key(self.key)
 
 
+def signer_of_digest(digest: bytes, signature: bytes) -> str:
+    """Return the account that signed a digest (r, s, v), empty if nobody did."""
+    account: Any = _eth_account()
+    from eth_keys.exceptions import BadSignature, ValidationError
+
+    try:
+        return checksum_address(account._recover_hash(digest, signature=signature)[2:])
+    except (BadSignature, ValidationError, ValueError, TypeError):
+        return ""
+
+
 def require_fit(wallet: Wallet, *, chain_id: int, url: str | None) -> None:
     """Refuse a key that everybody has, except on a development chain on this machine.
 

@@ -46,6 +46,7 @@ class TestHelp:
             "chain",
             "claim",
             "compare",
+            "consent",
             "demo",
             "doctor",
             "economy",

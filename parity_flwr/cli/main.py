@@ -22,6 +22,7 @@ from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
 from parity_flwr.cli.chain import chain
 from parity_flwr.cli.compare import compare
+from parity_flwr.cli.consent import consent
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
 from parity_flwr.cli.economy import economy
@@ -71,6 +72,7 @@ _COMMANDS = (
     report,
     runs,
     reputation,
+    consent,
     rewards,
     claim,
     stake,

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from parity_flwr.app.chains.members_file import Consent
 from parity_flwr.app.chains.run_keys import RunKeys
+from parity_flwr.chain_bridge.chain import Chain
 from parity_flwr.chain_bridge.contracts import identity_for
 from parity_flwr.chain_bridge.deployment import Deployment
-from parity_flwr.chain_bridge.membership import register_intent
+from parity_flwr.chain_bridge.membership import identity_of, register_intent
 from parity_flwr.core.anchoring import Intent
 from parity_flwr.core.economy.reward_tree import Member
 from parity_flwr.core.protocols import Outbox
 from parity_flwr.core.records import RoundRecord
 from parity_flwr.core.signatures import Signer
+from parity_flwr.core.wallet_signatures import WALLET_KEY_BYTES, wallet_address
+from parity_flwr.errors import ChainError
 
 SignerOf = Callable[[str], Signer | None]
 """Returns the key with which an identity signs its replies, None if that is not known here."""
@@ -110,6 +114,84 @@ class MadeMembers:
             deadline=MADE_CONSENT_ENDS,
         )
         return intent
+
+
+class FileMembers:
+    """Registers the members of a file, when a round first shows them.
+
+    Whoever signs its replies with other keys than it registers is left out: nobody can be
+    blamed, or paid, for what another key signed.
+
+    Parameters
+    ----------
+    consents : mapping of str to Consent
+        By name.
+    deployment : Deployment, keyword-only
+    outbox : Outbox, keyword-only
+    chain : Chain, keyword-only
+        Says who is registered already.
+    """
+
+    def __init__(
+        self,
+        consents: Mapping[str, Consent],
+        *,
+        deployment: Deployment,
+        outbox: Outbox,
+        chain: Chain,
+    ) -> None:
+        self.known: dict[str, Member] = {}
+        self._consents = consents
+        self._deployment = deployment
+        self._outbox = outbox
+        self._chain = chain
+
+    def admit(self, record: RoundRecord) -> Sequence[Intent]:
+        """Return the wishes that register the members that are new in this round.
+
+        Raises
+        ------
+        ChainError
+            A member's wallet is registered with another node key.
+        """
+        intents = []
+        for name, standing in sorted(record.state.standings.items()):
+            each = self._consents.get(name)
+            if each is None or name in self.known:
+                continue
+            key, node_key = bytes.fromhex(standing.public_key), bytes.fromhex(each.node_key)
+            if key and not signs_for(key, each.member, node_key=node_key):
+                continue
+            if not self._is_registered(each):
+                intents.append(each.intent(self._deployment))
+            self.known[name] = each.member
+        return intents
+
+    def deadline(self, name: str) -> int:
+        """Return when a member's consent ends."""
+        return self._consents[name].deadline
+
+    def _is_registered(self, each: Consent) -> bool:
+        if self._outbox.find(f"register/{each.member.identity.hex()}") is not None:
+            return True
+        found = identity_of(self._chain, each.account, deployment=self._deployment)
+        if found not in (None, each.member.identity):
+            raise ChainError(
+                f"{ascii(each.name)[:60]} needs a wallet that is not registered otherwise",
+                came=f"{each.account}, which has another node key",
+                action="ask it for a consent of another wallet",
+            )
+        return found is not None
+
+
+def signs_for(key: bytes, member: Member, *, node_key: bytes) -> bool:
+    """Say whether a key that signs replies is a member's: its node key, or its wallet's."""
+    if len(key) != WALLET_KEY_BYTES:
+        return key == node_key
+    try:
+        return wallet_address(key) == member.account
+    except ValueError:
+        return False
 
 
 class NoMembers:

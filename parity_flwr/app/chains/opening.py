@@ -9,7 +9,14 @@ from pathlib import Path
 from parity_flwr.app.chains.choice import ChainChoice
 from parity_flwr.app.chains.feed import RoundFeed
 from parity_flwr.app.chains.keys import choose_wallet
-from parity_flwr.app.chains.members import MadeMembers, Members, NoMembers, SignerOf
+from parity_flwr.app.chains.members import (
+    FileMembers,
+    MadeMembers,
+    Members,
+    NoMembers,
+    SignerOf,
+)
+from parity_flwr.app.chains.members_file import read_members
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.chains.round_files import ContentFiles
 from parity_flwr.app.chains.run_keys import RunKeys
@@ -95,6 +102,8 @@ def open_node(
             came=f"that of {wallet.address}",
             action="choose it with --wallet or PARITY_CHAIN_KEY, or deploy again",
         )
+    if choice.members is not None:
+        read_members(choice.members, deployment=deployment)
     if known is None and (used := next_round(chain, deployment)) != 1:
         raise ConfigError(
             "a run needs a ledger of its own",
@@ -248,7 +257,14 @@ def _members(
         return MadeMembers(
             opened.keys, deployment=opened.deployment, outbox=outbox, signer_of=signer_of
         )
-    return NoMembers()
+    if choice.members is None:
+        return NoMembers()
+    return FileMembers(
+        read_members(choice.members, deployment=opened.deployment),
+        deployment=opened.deployment,
+        outbox=outbox,
+        chain=opened.chain,
+    )
 
 
 def _sender(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity_flwr.app.chains.evidence import ChainEvidence
+from parity_flwr.app.chains.members import signs_for
 from parity_flwr.app.journal.chain import Entry, Record
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.app.verification.published import PublishedFiles
@@ -172,7 +173,7 @@ class RegisteredMembers:
         node_key, made = event["nodeKey"], self._evidence.deployment
         if wallet != member.account or identity_for(node_key, wallet=wallet) != member.identity:
             return "is registered with another account"
-        if key and bytes.fromhex(key) != node_key:
+        if key and not signs_for(bytes.fromhex(key), member, node_key=node_key):
             return "is registered with another key than signs its replies"
         digest = consent_digest(
             node_key,
