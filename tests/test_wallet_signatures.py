@@ -120,7 +120,7 @@ def test_replies_signed_with_wallets_pass_the_gate(monkeypatch: pytest.MonkeyPat
         return replies
 
     journal, _ = signed_replies.signed_run(swap)
-    first, second = (record.facts.replies for record in journal.records)
+    first, second = (record.facts.replies for record in journal.rounds)
     assert not [each for each in first if each.verdict is Verdict.QUARANTINED]
     assert all(len(each.public_key) == 66 for each in first)
     refused = [each for each in second if each.verdict is Verdict.QUARANTINED]

@@ -175,8 +175,12 @@ class ChainSession:
         self._sender = _sender(
             opened.chain, opened.wallet, journal, locks, ledger=opened.deployment.ledger
         )
-        self._keep_terms()
-        self._fund(opened, header.num_rounds * self._terms.rewards.pool)
+        try:
+            self._keep_terms()
+            self._fund(opened, header.num_rounds * self._terms.rewards.pool)
+        except BaseException:
+            self._sender.close()
+            raise
         store = content_store(journal.folder, environment)
         self.publisher = RoundPublisher(
             self._sender,
