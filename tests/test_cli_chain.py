@@ -134,7 +134,7 @@ def test_a_chain_of_ones_own_keeps_its_state(
 ) -> None:
     if kind == "anvil" and find_anvil() is None:
         pytest.skip("needs anvil: npm install --no-save @foundry-rs/anvil@1.7.1")
-    balances = []
+    balances: list[int] = []
     for _ in range(2):
         with up(kind) as url:
             chain = JsonRpcChain(url)
