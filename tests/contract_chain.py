@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -25,6 +26,8 @@ TOKEN = 10**18
 DAY = 86_400
 CID = bytes.fromhex("01551220") + bytes(range(32))
 CAP = 10**11 * TOKEN
+GAS = 16_000_000
+"""Given with each transaction: estimating it would run the transaction a dozen times."""
 
 Leaf = tuple[bytes, str, int, int]
 Key = tuple[int, int, bytes]
@@ -81,6 +84,14 @@ class Chain:
             (30 * DAY, 7 * DAY, 100 * TOKEN),
         )
 
+    def pay(self, where: str, wei: int) -> None:
+        """Give ether to any address, a contract that takes none included."""
+        code = b"\x73" + bytes.fromhex(where[2:]) + b"\xff"
+        payment = {"from": self.accounts[9], "data": code, "value": wei, "gas": GAS}
+        with warnings.catch_warnings():  # py-evm warns of the opcode that forces ether on it
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.web3.eth.send_transaction(payment)
+
     def at(self, name: ContractName, where: str) -> Contract:
         """Return the contract of this name at an address."""
         made = self.web3.eth.contract(address=to_checksum_address(where), abi=artifact(name).abi)
@@ -94,7 +105,7 @@ class Chain:
 
     def send(self, call: Any, *, sender: str | None = None) -> Any:
         """Send a transaction that has to succeed and return its receipt."""
-        hashed = call.transact({"from": sender or self.accounts[0]})
+        hashed = call.transact({"from": sender or self.accounts[0], "gas": GAS})
         receipt = self.web3.eth.get_transaction_receipt(hashed)
         assert receipt["status"] == 1
         return receipt

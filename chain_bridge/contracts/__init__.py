@@ -10,6 +10,7 @@ from parity_flwr.chain_bridge.contracts.artifact import (
     Artifact,
     ContractName,
     artifact,
+    read_artifact,
 )
 from parity_flwr.chain_bridge.contracts.hashes import (
     LEAF_TYPES,
@@ -29,6 +30,7 @@ __all__ = [
     "consent_digest",
     "genesis_state",
     "identity_for",
+    "read_artifact",
     "record_hash",
     "state_hash",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
 from parity_flwr.errors import ConfigError, RunError
@@ -99,11 +100,28 @@ def artifact(name: ContractName) -> Artifact:
             came=repr(name),
             action="name one of them",
         )
-    return _parsed(_checked(f"{name}.json"))
+    return read_artifact(files(__package__) / "artifacts", name=name)
 
 
-def _checked(file: str) -> bytes:
-    folder = files(__package__) / "artifacts"
+def read_artifact(folder: Traversable, *, name: str) -> Artifact:
+    """Return a contract from a folder of artifacts, its file checked against its hash.
+
+    Parameters
+    ----------
+    folder : Traversable
+        Holds ``<name>.json`` and ``SHA256SUMS``.
+    name : str
+        The contract's name.
+
+    Raises
+    ------
+    RunError
+        If the file is missing or is not the one that was built.
+    """
+    return _parsed(_checked(folder, file=f"{name}.json"))
+
+
+def _checked(folder: Traversable, *, file: str) -> bytes:
     try:
         data = (folder / file).read_bytes()
         sums = (folder / "SHA256SUMS").read_text(encoding="ascii")

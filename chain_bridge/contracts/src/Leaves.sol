@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {Leaf} from "./IRounds.sol";
 
 /// @title The leaves of a round's tree, as OpenZeppelin's StandardMerkleTree hashes them (P-18)
@@ -13,28 +12,29 @@ library Leaves {
 
     /// @notice The root that a leaf and its siblings lead to.
     /// @dev Hashing twice keeps 64 bytes of two inner nodes from passing for a leaf. The
-    /// only loop in these contracts is this one over the proof, and it is bounded. It is
-    /// MerkleProof.processProofCalldata without the index checks.
+    /// only loop in these contracts is this one over the proof, and it is bounded. It does
+    /// what MerkleProof.processProofCalldata does, for 100 gas a sibling instead of 220; the
+    /// tests compare the two.
     function rootOf(Leaf calldata leaf, bytes32[] calldata proof)
         internal
         pure
         returns (bytes32 node)
     {
-        uint256 length = proof.length;
-        if (length > MAX_PROOF) revert LeavesProofTooLong(length);
+        if (proof.length > MAX_PROOF) revert LeavesProofTooLong(proof.length);
         node = keccak256(abi.encode(leaf));
+        // Bytes 0 to 63 of memory are scratch space.
         assembly ("memory-safe") {
             mstore(0, node)
             node := keccak256(0, 32)
-        }
-        for (uint256 i = 0; i < length;) {
-            bytes32 sibling;
-            // i < length <= 32: inside the array, and i + 1 does not overflow.
-            assembly ("memory-safe") {
-                sibling := calldataload(add(proof.offset, shl(5, i)))
-                i := add(i, 1)
+            let end := add(proof.offset, shl(5, proof.length))
+            for { let at := proof.offset } lt(at, end) { at := add(at, 32) } {
+                let sibling := calldataload(at)
+                // The smaller of the two goes first.
+                let place := shl(5, gt(node, sibling))
+                mstore(place, node)
+                mstore(xor(place, 32), sibling)
+                node := keccak256(0, 64)
             }
-            node = Hashes.commutativeKeccak256(node, sibling);
         }
     }
 }

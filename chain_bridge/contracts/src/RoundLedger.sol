@@ -273,10 +273,10 @@ contract RoundLedger is Governed, IRoundLedger {
     }
 
     function _isDue(RoundKey calldata key) private view returns (bool) {
+        if (block.timestamp < key.activeAt) return false;
         Watch memory watch = _watch;
-        bool held = watch.disputed != 0 && key.round >= watch.disputed;
-        bool quiet = key.round >= watch.quietFrom && block.timestamp < watch.quietUntil;
-        return !held && !quiet && block.timestamp >= key.activeAt;
+        if (block.timestamp < watch.quietUntil && key.round >= watch.quietFrom) return false;
+        return watch.disputed == 0 || key.round < watch.disputed;
     }
 
     function _checkCid(bytes calldata cid) private pure {
