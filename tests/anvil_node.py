@@ -21,11 +21,9 @@ FUNDED = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 
 def find_anvil() -> Path | None:
     """Return anvil's native program: npm's in this tree, else what PATH has."""
-    for folder in (ROOT, ROOT / "chain_bridge" / "contracts"):
-        if (folder / PROGRAM).is_file():
-            return folder / PROGRAM
+    local = ROOT / PROGRAM
     on_path = shutil.which("anvil")
-    return Path(on_path) if on_path else None
+    return local if local.is_file() else Path(on_path) if on_path else None
 
 
 class Anvil:
