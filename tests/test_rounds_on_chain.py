@@ -109,6 +109,22 @@ def test_an_empty_pool_stops_loudly_and_only_the_chain(node: Node, tmp_path: Pat
     assert recorded(node.chain, deployment) == []
 
 
+def test_a_thread_that_fails_says_so_and_training_goes_on(tmp_path: Path) -> None:
+    with EmbeddedChain() as chain:
+        chain.fund(WALLET.address, ETHER)
+        deployment = deployed(chain, tmp_path)
+        with training(chain, deployment, tmp_path) as run:
+            (tmp_path / "files").write_text("a file where a folder belongs")
+            run.round()
+            assert not run.publisher.wait(timeout_s=30)
+            assert "an unexpected FileExistsError" in run.publisher.trouble
+            run.round()
+        (tmp_path / "files").unlink()
+        with training(chain, deployment, tmp_path) as run:
+            settled(run)
+        assert [each[0] for each in recorded(chain, deployment)] == [1, 2]
+
+
 def test_training_does_not_wait_for_a_dead_node(anvil: Anvil, tmp_path: Path) -> None:
     anvil.fund(WALLET.address, ETHER)
     deployment = deployed(anvil.chain(), tmp_path)
