@@ -129,6 +129,11 @@ class Wallet:
             first_seen=height,
         )
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the signature r, s, v over 32 bytes that the caller hashed (EIP-712)."""
+        account: Any = self._account()
+        return bytes(account.unsafe_sign_hash(digest).signature)
+
     def _account(self) -> LocalAccount:
         made: LocalAccount = _eth_account().from_key(self.key)
         return made

@@ -137,7 +137,7 @@ CASES: dict[str, ModelCase] = {
         torch_client(CONVOLUTIONS, "digits", (1, 8, 8)),
         lambda: initial_arrays(CONVOLUTIONS, seed=0),
     ),
-    "linear": ModelCase(linear_client((), "diabetes"), lambda: initial_linear(10), patience=20),
+    "linear": ModelCase(linear_client((), "diabetes"), lambda: initial_linear(10), patience=26),
     "logistic": ModelCase(
         linear_client((0, 1), "breast_cancer"),
         lambda: initial_linear(30, (0, 1)),

@@ -46,6 +46,7 @@ class TestHelp:
             "compare",
             "demo",
             "doctor",
+            "economy",
             "price",
             "report",
             "reputation",

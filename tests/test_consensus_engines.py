@@ -95,5 +95,5 @@ def test_validators_decide_alike_on_three_engines(tmp_path: Path) -> None:
     for other in (simulated, deployed):
         check(other)
         assert other.votes == inprocess.votes
-        assert other.figures == pytest.approx(inprocess.figures, rel=1e-4, abs=1e-4)
+        assert other.figures == pytest.approx(inprocess.figures, rel=1e-5, abs=1e-5)
     assert marked(str(tmp_path)) == {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_flwr.core.economy.amounts import MILLION
+from parity_flwr.cli.main import execute
+from parity_flwr.core.economy.amounts import MILLION, UNIT
 from parity_flwr.core.economy.equilibrium import (
     MAX_HORIZON,
     CheatingGame,
@@ -38,7 +40,7 @@ def test_two_rounds_by_hand() -> None:
     # Uncaught in round 1 with 1/2, in round 2 with 1/4: 3/4 of a round of cheating in all.
     result = equilibrium(GAME)
     assert (result.honest, result.cheating, result.gain) == (200, 75, 37)
-    assert (result.uncaught, result.caught) == (pytest.approx(0.75), pytest.approx(0.75))
+    assert (float(result.uncaught), float(result.caught)) == (0.75, 0.75)
     assert result.holds
     assert result.break_even == 166  # 125 / 0.75
 
@@ -109,7 +111,20 @@ def test_an_unpaid_participant_cannot_be_held() -> None:
     assert least_detection(idle) is None
 
 
+def test_the_command_solves(capsys: pytest.CaptureFixture[str]) -> None:
+    line = (
+        "economy equilibrium --detection 0.5 --honest 100 --cheating 100 --gain 50 --rounds 2"
+    )
+    assert execute([*line.split(), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["holds"]
+    assert (result["honest"], result["gain"]) == (str(200 * UNIT), str(75 * UNIT // 2))
+    assert execute(line.split()) == 0
+    assert "honesty is an equilibrium" in capsys.readouterr().out
+    assert execute([*line.split(), "--discount", "2"]) == 2
+
+
 def test_ranges() -> None:
     for changes in ({"detection": ()}, {"horizon": 0}, {"gain": -1}, {"discount": MILLION + 1}):
         with pytest.raises(ConfigError):
-            replace(GAME, **changes)  # type: ignore[arg-type]
+            replace(GAME, **changes)

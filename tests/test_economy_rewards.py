@@ -193,6 +193,14 @@ def test_an_excluded_client_claims_nothing() -> None:
     assert name not in {c.identity for c in round_claims(without, RewardConfig()).claims}
 
 
+def test_a_reply_that_the_record_does_not_judge_claims_nothing() -> None:
+    record = journal_records.record(1, ReputationState())
+    unjudged = replace(record, decision=replace(record.decision, replies=()))
+    unknown = replace(record, state=ReputationState())
+    for each in (unjudged, unknown):
+        assert round_claims(each, RewardConfig()).claims == ()
+
+
 MEMBERS = {
     name: Member(identity=bytes([number]) * 32, account="0x" + f"{number:040x}")
     for number, name in enumerate("abcd", 10)
@@ -203,7 +211,7 @@ def reputations(**composites: float) -> ReputationState:
     """Return a state with these composites."""
     return ReputationState(
         standings={
-            name: Standing(scores=(value,) * 4, composite=value)  # type: ignore[arg-type]
+            name: Standing(scores=(value, value, value, value), composite=value)
             for name, value in composites.items()
         }
     )

@@ -21,14 +21,12 @@ from parity_flwr.core.economy.amounts import (
     MILLION,
     reputation_units,
 )
+from parity_flwr.core.economy.evidence import Offence, OffenceKind, evidence_hash
 from parity_flwr.core.economy.offences import (
     NOT_FINITE,
-    Offence,
-    OffenceKind,
     OffenceState,
     Slash,
     SlashConfig,
-    evidence_hash,
     is_harmless,
     step,
 )
@@ -49,7 +47,8 @@ millionths = st.integers(0, MILLION)
 reputations = st.integers(0, HIGHEST_REPUTATION)
 NAMES = sorted(journal_records.CLIENTS)
 BAD = NAMES[0]
-STAKES = dict.fromkeys(NAMES, 10_000)
+STAKES: dict[str, int] = dict.fromkeys(NAMES, 10_000)
+KEY = "11" * 32
 CONFIG = SlashConfig(base_penalty=1_000)
 
 
@@ -65,7 +64,9 @@ def slashes_of(records: list[RoundRecord], config: SlashConfig = CONFIG) -> list
     """Return the slashes of successive rounds."""
     state, found = OffenceState(), []
     for record in records:
-        state, slashes = step(state, record, stakes=STAKES, config=config)
+        state, slashes = step(
+            state, record, stakes=STAKES, config=config, run_id="run", keys={BAD: KEY}
+        )
         found.append(list(slashes))
     return found
 
@@ -120,12 +121,16 @@ def test_numbers_out_of_range_are_refused(changes: dict[str, int]) -> None:
 
 
 def test_only_a_signed_refusal_is_evidence() -> None:
-    signed = record_with(1, reason="shape (2,) instead of (3,)", signature="ab" * 64)
+    signed = record_with(
+        1, reason="shape (2,) instead of (3,)", signature="ab" * 64, public_key=KEY
+    )
     unsigned = record_with(1, reason="shape (2,) instead of (3,)")
     ((slash,),) = slashes_of([signed])
     assert (slash.offence.identity, slash.offence.kind) == (BAD, OffenceKind.MALFORMED)
     assert slash.amount == 1_000  # R = 500 before the first round: factor 1
     assert slashes_of([unsigned]) == [[]]
+    stranger = record_with(1, reason="shape", signature="ab" * 64, public_key="22" * 32)
+    assert slashes_of([stranger]) == [[]]
     assert len(slashes_of([unsigned], replace(CONFIG, unsigned=True))[0]) == 1
 
 
@@ -171,7 +176,9 @@ def test_falling_out_of_trust_costs_once_a_fall() -> None:
 
 def test_a_vote_against_its_own_score_costs() -> None:
     record = record_with(1, verdict=Verdict.ACCEPTED, reason="")
-    ballot = BallotFacts(identity=BAD, vote="reject", loss_rise=0, signature="cd" * 64)
+    ballot = BallotFacts(
+        identity=BAD, vote="reject", loss_rise=0, signature="cd" * 64, public_key=KEY
+    )
     committee = CommitteeDecision(
         result="accept", accept=3, reject=1, abstain=0, total=4, dissenters=(BAD,)
     )
@@ -185,7 +192,7 @@ def test_a_vote_against_its_own_score_costs() -> None:
 
 
 def test_one_slash_an_identity_and_a_round() -> None:
-    record = record_with(1, reason="duplicate", signature="ab" * 64)
+    record = record_with(1, reason="duplicate", signature="ab" * 64, public_key=KEY)
     fallen = replace(record.state.standings[BAD], relapses=1)
     standings = {**record.state.standings, BAD: fallen}
     record = replace(record, state=replace(record.state, standings=standings))

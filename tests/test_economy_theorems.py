@@ -155,7 +155,7 @@ class TestBudgetBalance:
     @given(st.lists(st.tuples(pools, st.integers(1, 30)), max_size=5))
     def test_paid_is_earned_or_carried_to_the_unit(self, rounds: list[tuple[int, int]]) -> None:
         state = EconomyState()
-        stakes = dict.fromkeys(journal_records.CLIENTS, 10**22)
+        stakes: dict[str, int] = dict.fromkeys(journal_records.CLIENTS, 10**22)
         deposited = sum(stakes.values())
         slashed = 0
         for number, (pool, seed) in enumerate(rounds, 1):
@@ -195,8 +195,8 @@ def judged(claimed: int) -> RoundRecord:
         for name in "abcdef"
     )
     facts = replace(record.facts, replies=replies)
-    state = ReputationState()
-    for number in range(1, 10):
+    state, decision = decide(ReputationState(), facts, TrustConfig())
+    for number in range(2, 10):
         state, decision = decide(state, replace(facts, round=number), TrustConfig())
     return replace(record, round=9, facts=facts, decision=decision, state=state)
 

@@ -151,6 +151,15 @@ class TestCharts:
         assert all(b - a >= 14.9 for a, b in itertools.pairwise(heights))
         assert heights[-1] <= chart.bottom
 
+    def test_labels_at_the_bottom_do_not_lift_the_others(self) -> None:
+        lows = [Series(label=str(i), points=[(0, 0.0)], css="flagged") for i in range(3)]
+        high = Series(label="high", points=[(0, 1.0)], css="ours")
+        chart = line_chart(
+            [*lows, high], key="k", title="t", description="d", y_range=(0.0, 1.0)
+        )
+        assert chart is not None
+        assert chart.lines[-1].label_y == chart.top
+
     def test_nothing_to_draw_is_no_chart(self) -> None:
         empty = [Series(label="a", points=[], css="ours")]
         assert line_chart(empty, key="k", title="t", description="d") is None

@@ -23,6 +23,7 @@ from parity_flwr.cli.chain import chain
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
+from parity_flwr.cli.economy import economy
 from parity_flwr.cli.output import examples, report_error
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
@@ -72,6 +73,7 @@ _COMMANDS = (
     unban,
     doctor,
     bench,
+    economy,
     price,
     audit_privacy,
     chain,

@@ -92,8 +92,11 @@ def _spread_labels(wanted: Sequence[float]) -> list[float]:
     for i in order:
         previous = max(wanted[i], previous + _LABEL_HEIGHT)
         placed[i] = previous
-    overflow = max(0.0, previous - (HEIGHT - _BOTTOM)) if wanted else 0.0
-    return [y - overflow for y in placed]
+    room = float(HEIGHT - _BOTTOM)
+    for i in reversed(order):
+        placed[i] = min(placed[i], room)
+        room = placed[i] - _LABEL_HEIGHT
+    return placed
 
 
 def _path(points: Sequence[Point]) -> str:

@@ -19,6 +19,7 @@ from parity_flwr.core.records import (
     ReplyFacts,
     RoundRecord,
     RoundStatus,
+    Standing,
     Verdict,
 )
 
@@ -53,8 +54,9 @@ def round_claims(
 ) -> RoundClaims:
     """Return the claims of a round on its pool, from the journalled record alone.
 
-    A reply that was quarantined, missing, an abstention, or whose sender is excluded claims
-    nothing, and a rejected round pays nobody: its pool is carried over.
+    A reply that was quarantined, missing, an abstention, that the record does not judge, or
+    whose sender is excluded claims nothing, and a rejected round pays nobody: its pool is
+    carried over.
 
     Parameters
     ----------
@@ -75,23 +77,26 @@ def round_claims(
         reason = record.decision.reason or "the round was rejected"
         return RoundClaims(round=record.round, pool=config.pool, claims=(), reason=reason)
     decisions = {each.identity: each for each in record.decision.replies}
+    standings = record.state.standings
     claims = (
-        _claim(record, reply, decisions[reply.identity], config, stakes)
+        _claim(reply, decisions[reply.identity], standings[reply.identity], config, stakes)
         for reply in record.facts.replies
-        if reply.verdict is Verdict.ACCEPTED and not decisions[reply.identity].excluded
+        if reply.verdict is Verdict.ACCEPTED
+        and reply.identity in standings
+        and reply.identity in decisions
+        and not decisions[reply.identity].excluded
     )
     ordered = tuple(sorted(claims, key=lambda claim: claim.identity))
     return RoundClaims(round=record.round, pool=config.pool, claims=ordered)
 
 
 def _claim(
-    record: RoundRecord,
     reply: ReplyFacts,
     decision: ReplyDecision,
+    standing: Standing,
     config: RewardConfig,
     stakes: Mapping[str, int] | None,
 ) -> Claim:
-    standing = record.state.standings[reply.identity]
     sound = millionths(min(1.0, decision.soundness), name="soundness")
     scored = millionths(1.0 if reply.quality is None else reply.quality, name="quality")
     by_weight = config.participation is Participation.WEIGHT

@@ -144,7 +144,7 @@ def least_detection(game: CheatingGame) -> int | None:
     --------
     >>> game = CheatingGame(detection=(0,), honest_reward=1, cheating_reward=1, gain=1)
     >>> least_detection(game)
-    9901
+    15603
     """
     if not equilibrium(_with_chance(game, MILLION)).holds:
         return None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
-from parity_flwr.core.canonical import dumps
 from parity_flwr.core.economy.amounts import (
     MILLION,
     UNIT,
@@ -15,20 +12,12 @@ from parity_flwr.core.economy.amounts import (
     require_amount,
     require_integer,
 )
+from parity_flwr.core.economy.evidence import Offence, OffenceKind
 from parity_flwr.core.economy.slashing import slash_amount
 from parity_flwr.core.records import BallotFacts, ReplyFacts, RoundRecord, Verdict
 
 NOT_FINITE = "NaN or infinite values"
 """How the gate words a reply whose numbers are not finite: a crash, not yet an offence."""
-
-
-class OffenceKind(StrEnum):
-    """Why a stake is slashed: the conditions of P-31 that a record can show."""
-
-    MALFORMED = "malformed"  # a signed reply that the gate refused (malicious_behavior)
-    BALLOT = "ballot"  # a signed vote against its own score (consensus_violation)
-    QUALITY = "quality"  # its reputation fell below the exclusion threshold
-    REPEATED = "repeated"  # k errors, timeouts or NaN replies in a row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,24 +46,6 @@ class SlashConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offence:
-    """One offence with the evidence for it: published as canonical JSON, by its CID."""
-
-    identity: str
-    round: int
-    kind: str  # of OffenceKind
-    severity: int  # millionths
-    reason: str = ""
-    base_hash: str = ""  # SHA-256 of the model sent out, hex
-    update_hash: str = ""  # SHA-256 of what was signed: arrays, or the candidate model, hex
-    num_examples: int | None = None  # n_k as signed
-    vote: str = ""  # of a ballot
-    loss_rise: int | None = None  # of a ballot, millionths
-    public_key: str = ""  # Ed25519, hex
-    signature: str = ""  # hex
-
-
-@dataclass(frozen=True, kw_only=True)
 class Slash:
     """What an offence costs its identity."""
 
@@ -94,11 +65,6 @@ class OffenceState:
     slashed: Mapping[str, int] = field(default_factory=dict)  # base units, cumulative
 
 
-def evidence_hash(offence: Offence) -> str:
-    """Return the SHA-256 of an offence's canonical JSON, hex."""
-    return hashlib.sha256(dumps(offence)).hexdigest()
-
-
 def is_harmless(reply: ReplyFacts) -> bool:
     """Say whether a reply failed as honest ones do: error, timeout, drop-out or NaN."""
     broken = reply.verdict is Verdict.QUARANTINED and reply.reason.endswith(NOT_FINITE)
@@ -112,10 +78,13 @@ def step(
     stakes: Mapping[str, int],
     config: SlashConfig,
     initial: float = 500.0,
+    run_id: str = "",
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[OffenceState, tuple[Slash, ...]]:
     """Return the slashes of a round, at most one an identity, sorted by identity (P-31).
 
     A pure function of the journalled record. The most severe offence of an identity counts.
+    What another key signed than the identity's own is no evidence against it.
 
     Parameters
     ----------
@@ -129,9 +98,15 @@ def step(
         Severities and the base penalty.
     initial : float
         R_0, the reputation of an identity that no round has seen.
+    run_id : str
+        Of the run, which signatures bind; the evidence says it.
+    keys : Mapping[str, str], optional
+        Node keys by identity, hex, as a registry has them. An identity that is not there
+        has the key that the journal bound to it, or none.
     """
     failures = _failures(state, record)
-    found = _worst(_offences(state, record, failures, config))
+    offences = _offences(state, record, failures, config, keys or {})
+    found = [replace(each, run_id=run_id) for each in _worst(offences)]
     slashes = tuple(
         _slash(each, state, stakes=stakes, config=config, initial=initial) for each in found
     )
@@ -167,21 +142,29 @@ def _offences(
     record: RoundRecord,
     failures: Mapping[str, int],
     config: SlashConfig,
+    keys: Mapping[str, str],
 ) -> Iterable[Offence]:
+    standings = record.state.standings
+
+    def blames(signed: ReplyFacts | BallotFacts) -> bool:
+        known = standings.get(signed.identity)
+        key = keys.get(signed.identity) or (known.public_key if known else "")
+        return config.unsigned or bool(signed.signature and key == signed.public_key)
+
     for reply in record.facts.replies:
         if is_harmless(reply):
             if failures[reply.identity] >= config.repeats:
                 severity = config.repeated
                 yield _reply_offence(record, reply, OffenceKind.REPEATED, severity)
-        elif reply.verdict is Verdict.QUARANTINED and (reply.signature or config.unsigned):
+        elif reply.verdict is Verdict.QUARANTINED and blames(reply):
             yield _reply_offence(record, reply, OffenceKind.MALFORMED, config.malformed)
-        standing = record.state.standings.get(reply.identity)
+        standing = standings.get(reply.identity)
         if standing and standing.relapses > state.relapses.get(reply.identity, 0):
             yield _reply_offence(record, reply, OffenceKind.QUALITY, config.quality)
     committee = record.decision.committee
     dissenters = frozenset(committee.dissenters if committee else ())
     for ballot in record.facts.ballots:
-        if ballot.identity in dissenters and (ballot.signature or config.unsigned):
+        if ballot.identity in dissenters and blames(ballot):
             yield _ballot_offence(record, ballot, config.ballot)
 
 

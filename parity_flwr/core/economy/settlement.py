@@ -49,6 +49,8 @@ def settle(
     *,
     stakes: Mapping[str, int] | None = None,
     config: EconomyConfig,
+    run_id: str = "",
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[EconomyState, Settlement]:
     """Pay and slash for one round, from the journalled record.
 
@@ -66,6 +68,8 @@ def settle(
         Base units by identity; None for a run without stakes, in which nobody is slashed.
     config : EconomyConfig
         Every constant.
+    run_id, keys
+        As :func:`parity_flwr.core.economy.offences.step` takes them.
 
     Raises
     ------
@@ -80,6 +84,8 @@ def settle(
         stakes=stakes or {},
         config=config.slashing,
         initial=config.initial,
+        run_id=run_id,
+        keys=keys,
     )
     after = EconomyState(rewards=paid_state, offences=seen)
     return after, Settlement(round=record.round, paid=paid, slashes=slashes)

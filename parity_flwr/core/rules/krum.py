@@ -62,7 +62,7 @@ class Krum:
     Examples
     --------
     >>> from parity_flwr.core.rows import MatrixRows
-    >>> line = np.array([[0.0], [1.0], [2.1], [3.1], [90.0]])
+    >>> line = np.array([[0.0], [1.0], [2.1], [3.2], [90.0]])
     >>> Krum(byzantine=1).aggregate(MatrixRows(line))
     array([1.], dtype=float32)
     """
