@@ -71,11 +71,13 @@ class Deployment:
             raise _no_deployment("a file with other fields")
         if values.pop("version") != 1:
             raise _no_deployment("another version")
-        addresses = {name: _address(values.pop(name)) for name in _ADDRESSES}
-        for value in values.values():
+        for name in _ADDRESSES:
+            values[name] = _address(values[name])
+        for name in values.keys() - {*_ADDRESSES}:
+            value = values[name]
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
                 raise _no_deployment("a number out of range")
-        return cls(**addresses, **values)
+        return cls(**values)
 
     @property
     def contracts(self) -> tuple[str, ...]:

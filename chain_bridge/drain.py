@@ -83,6 +83,8 @@ class Drain:
                 self._pause(self._once())
         except ParityError as error:
             self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001 (a thread's boundary: it must not end unseen)
+            self._give_up(f"an unexpected {type(error).__name__}: {error}"[:300])
 
     def _once(self) -> float | None:
         """Do one step; return how long to pause, None until somebody wakes us."""

@@ -55,13 +55,15 @@ def open_evm(database: MemoryDB, *, faucet: bytes, timestamp: int) -> MiningChai
     MissingExtraError
         py-evm is not installed.
     """
-    kind = _chain_class()
+    kind: Any = _chain_class()
     from eth.db.atomic import AtomicDB
 
     atomic = AtomicDB(database)
     if len(database):
-        return kind(atomic)
-    return kind.from_genesis(atomic, _genesis(timestamp), _accounts(faucet))
+        opened: MiningChain = kind(atomic)
+    else:
+        opened = kind.from_genesis(atomic, _genesis(timestamp), _accounts(faucet))
+    return opened
 
 
 def require_evm() -> None:
@@ -77,11 +79,12 @@ def require_evm() -> None:
 def _chain_class() -> type[MiningChain]:
     require_evm()
     from eth.chains.base import MiningChain
-    from eth.vm.forks import PragueVM
+    from eth.vm.forks.prague import PragueVM
+    from eth_typing import BlockNumber
 
     class EmbeddedEvm(MiningChain):
         chain_id = CHAIN_ID
-        vm_configuration = ((0, PragueVM),)
+        vm_configuration = ((BlockNumber(0), PragueVM),)
 
         def create_header_from_parent(self, parent_header: Any, **params: Any) -> Any:
             params["gas_limit"] = parent_header.gas_limit

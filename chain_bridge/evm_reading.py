@@ -30,7 +30,7 @@ def header(chain: MiningChain, at: Height) -> BlockHeaderAPI:
             came=str(at),
             action="ask for a block that is there",
         )
-    return chain.get_canonical_block_header_by_number(at)
+    return _canonical(chain, at)
 
 
 def block(chain: MiningChain, at: Height) -> Block | None:
@@ -86,7 +86,7 @@ def logs(
     )
     found: list[ChainLog] = []
     for number in numbers:
-        which = chain.get_canonical_block_header_by_number(number)
+        which = _canonical(chain, number)
         if not which.bloom or not _may_hold(which.bloom, addresses):
             continue
         blocks = _block_of(chain, which)
@@ -100,7 +100,7 @@ def logs(
 
 def call(chain: MiningChain, at: BlockHeaderAPI, question: Call) -> bytes:
     """Return what a contract answers; RevertError if it refuses."""
-    from eth_utils import ValidationError
+    from eth_utils.exceptions import ValidationError
 
     try:
         with chain.get_vm(at).in_costless_state() as free:
@@ -132,8 +132,7 @@ def decode(chain: MiningChain, raw: bytes) -> SignedTransactionAPI:
     import rlp
     from eth.exceptions import PyEVMError
     from eth_keys.exceptions import BadSignature
-    from eth_keys.exceptions import ValidationError as BadKey
-    from eth_utils import ValidationError
+    from eth_utils.exceptions import ValidationError
 
     try:
         transaction = chain.get_vm().get_transaction_builder().decode(raw)
@@ -146,7 +145,6 @@ def decode(chain: MiningChain, raw: bytes) -> SignedTransactionAPI:
         rlp.exceptions.RLPException,
         ValidationError,
         BadSignature,
-        BadKey,
         IndexError,
         ValueError,
         TypeError,
@@ -157,7 +155,7 @@ def decode(chain: MiningChain, raw: bytes) -> SignedTransactionAPI:
 
 def apply(chain: MiningChain, transaction: SignedTransactionAPI) -> None:
     """Run a transaction in the block under way; RefusedError if it may not run."""
-    from eth_utils import ValidationError
+    from eth_utils.exceptions import ValidationError
 
     try:
         chain.apply_transaction(transaction)
@@ -178,6 +176,12 @@ def _refused(came: str) -> RefusedError:
     return refusal("funds" if funds else "other", " ".join(came.split())[:200])
 
 
+def _canonical(chain: MiningChain, number: int) -> BlockHeaderAPI:
+    from eth_typing import BlockNumber
+
+    return chain.get_canonical_block_header_by_number(BlockNumber(number))
+
+
 def _block_of(chain: MiningChain, at: BlockHeaderAPI) -> BlockAPI:
     return chain.get_block_by_header(at)
 
@@ -189,7 +193,7 @@ def _number_of(chain: MiningChain, block_hash: bytes) -> int:
 
 
 def _may_hold(bloom: int, addresses: frozenset[bytes]) -> bool:
-    from eth_bloom import BloomFilter
+    from eth_bloom.bloom import BloomFilter
 
     return any(address in BloomFilter(bloom) for address in addresses)
 
@@ -221,8 +225,9 @@ def _created(transaction: SignedTransactionAPI) -> str | None:
 
 def _spoofed(chain: MiningChain, at: BlockHeaderAPI, question: Call) -> Any:
     from eth.vm.spoof import SpoofTransaction
+    from eth_typing import Address
 
-    sender = bytes.fromhex(question.sender[2:]) if question.sender else bytes(20)
+    sender = Address(bytes.fromhex(question.sender[2:]) if question.sender else bytes(20))
     builder: Any = chain.get_vm().get_transaction_builder()
     unsigned = builder.new_unsigned_dynamic_fee_transaction(
         chain_id=chain.chain_id,

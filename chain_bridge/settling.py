@@ -87,8 +87,8 @@ class Pass:
         except NodeError as error:
             self._note(error)
             return False
-        if data is not None and self._signer.is_outdated(row, data):
-            # It reverted because a reorganisation changed what it was built on.
+        if data is None or self._signer.is_outdated(row, data):
+            # A node kept it through a reorganisation and mined it on another block's state.
             self._outbox.requeue(row.position, reason="built on a block that was dropped")
         else:
             self._advance(row, OutboxState.FAILED, inclusion, reason=row.reason)
@@ -111,13 +111,13 @@ class Pass:
 
     def _try(self, row: OutboxRow, *, first: bool) -> bool:
         try:
+            if row.state is OutboxState.SIGNED:
+                return self._send_current(row)
             found = find_inclusion(self._chain, row)
-            if found is not None:
-                self._include(row, found)
-                return True
-            return (
-                self._send(row) if row.state is OutboxState.SIGNED else self._wait(row, first)
-            )
+            if found is None:
+                return self._wait(row, first)
+            self._include(row, found)
+            return True
         except NodeError as error:
             self._note(error)
         except RevertError as error:
@@ -166,9 +166,11 @@ class Pass:
             return True
         waited = self._head.number - row.attempts[-1].first_seen
         # Later nonces wait for the first one; paying more for them would not help.
-        if not first:
+        data = self._signer.data(row) if first else None
+        if data is None:
             return False
-        if waited >= self._settings.stuck_blocks and self._signer.replace(row, self._head):
+        stuck = waited >= self._settings.stuck_blocks or self._signer.is_outdated(row, data)
+        if stuck and self._signer.replace(row, self._head):
             return True
         self._remind(row)
         return False

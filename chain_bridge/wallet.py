@@ -109,19 +109,18 @@ class Wallet:
         self, intent: Intent, *, chain_id: int, nonce: int, gas: int, fees: Fees, height: int
     ) -> Attempt:
         """Return the signed transaction (EIP-1559) with its hash; ``height`` dates it."""
-        signed = self._account().sign_transaction(
-            {
-                "type": 2,
-                "chainId": chain_id,
-                "nonce": nonce,
-                "to": intent.to if intent.to is not None else b"",
-                "data": intent.data,
-                "value": intent.value,
-                "gas": gas,
-                "maxFeePerGas": fees.max_fee,
-                "maxPriorityFeePerGas": fees.priority_fee,
-            }
-        )
+        transaction: Any = {
+            "type": 2,
+            "chainId": chain_id,
+            "nonce": nonce,
+            "to": intent.to if intent.to is not None else b"",
+            "data": intent.data,
+            "value": intent.value,
+            "gas": gas,
+            "maxFeePerGas": fees.max_fee,
+            "maxPriorityFeePerGas": fees.priority_fee,
+        }
+        signed = self._account().sign_transaction(transaction)
         return Attempt(
             raw=bytes(signed.raw_transaction),
             tx_hash=bytes(signed.hash),
@@ -136,7 +135,8 @@ class Wallet:
         return bytes(account.unsafe_sign_hash(digest).signature)
 
     def _account(self) -> LocalAccount:
-        return _eth_account().from_key(self.key)
+        made: LocalAccount = _eth_account().from_key(self.key)
+        return made
 
 
 def signer_of_digest(digest: bytes, signature: bytes) -> str:

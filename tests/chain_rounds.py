@@ -121,13 +121,12 @@ class Training:
     done: int = 0
 
     def round(self) -> float:
-        """Commit and publish the next round; return how long training waited for both."""
+        """Commit the next round, which publishes it; return how long training waited."""
         self.done += 1
         record = record_of(self.done, self.clients)
         checkpoint = Checkpoint(round=self.done, model=MODEL)
         began = time.perf_counter()
         self.journal.commit(record, checkpoint)
-        self.publisher.publish(record)
         return time.perf_counter() - began
 
     @property
@@ -177,6 +176,7 @@ def training(
         poll_s=poll_s,
         longest_s=longest_s,
     )
+    journal.ledger = publisher
     publisher.start()
     run = Training(journal, publisher, files, clients, journal.status().round)
     try:

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from anvil_node import FUNDED, ROOT, Anvil, find_anvil, free_port
-from chain_cases import PAYEE, WALLET
+from chain_cases import PAYEE, WALLET, payment, sql_outbox
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.chain_bridge.evm import CHAIN_ID
 from parity_flwr.chain_bridge.json_rpc import JsonRpcChain
 from parity_flwr.cli.main import execute
+from parity_flwr.core.anchoring import OutboxState
 from parity_flwr.errors import NodeError
 
 ADDRESS = "0x00000000000000000000000000000000000000AA"
@@ -134,7 +135,7 @@ def test_a_chain_of_ones_own_keeps_its_state(
 ) -> None:
     if kind == "anvil" and find_anvil() is None:
         pytest.skip("needs anvil: npm install --no-save @foundry-rs/anvil@1.7.1")
-    balances = []
+    balances: list[int] = []
     for _ in range(2):
         with up(kind) as url:
             chain = JsonRpcChain(url)
@@ -192,3 +193,24 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         port = str(taken.getsockname()[1])
         assert execute(["chain", "up", "--node", "embedded", "--port", port]) == 1
     assert "choose another with --port" in capsys.readouterr().err
+
+
+def test_a_runs_outbox_is_shown_and_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outbox = sql_outbox(tmp_path / "parity-home" / "runs" / "mine")
+    assert json_of(capsys, ["chain", "outbox", "mine"])["states"] == {}
+    for number in range(3):
+        outbox.add(payment(number))
+    outbox.advance(1, OutboxState.FAILED, reason="reverted: no \x1b[2Jfunds")
+    shown = json_of(capsys, ["chain", "outbox"])
+    assert shown["states"] == {"failed": 1, "queued": 2}
+    assert [row["key"] for row in shown["failed"]] == ["payment/0"]
+    assert [row["key"] for row in shown["under_way"]] == ["payment/1", "payment/2"]
+    assert execute(["chain", "outbox", "mine"]) == 0
+    text = capsys.readouterr().out
+    assert "1 failed, 2 queued" in text
+    assert "\x1b" not in text
+    assert json_of(capsys, ["chain", "outbox", "mine", "--retry"])["retried"] == 1
+    assert outbox.failed() == ()
+    assert [row.position for row in outbox.unsettled(limit=9)] == [1, 2, 3]

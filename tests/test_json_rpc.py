@@ -132,7 +132,7 @@ def test_events_that_were_not_asked_for_are_refused(change: dict[str, object]) -
 
 
 def test_a_receipt_of_another_transaction_is_refused() -> None:
-    receipt = {
+    receipt: dict[str, object] = {
         "transactionHash": HASH,
         "blockHash": HASH,
         "blockNumber": "0x5",
@@ -171,9 +171,11 @@ def test_refusals_are_told_apart(message: object, refusal: str) -> None:
 
 @pytest.mark.parametrize("code", [-32005, -32603, 429])
 def test_a_busy_node_is_asked_again_later(code: int) -> None:
-    for ask in (lambda c: c.send_raw(b"\2"), lambda c: c.balance(PAYEE)):
-        with speaking(refusing(code, "too many requests")) as url, pytest.raises(NodeError):
-            ask(JsonRpcChain(url))
+    with speaking(refusing(code, "too many requests")) as url:
+        with pytest.raises(NodeError):
+            JsonRpcChain(url).send_raw(b"\2")
+        with pytest.raises(NodeError):
+            JsonRpcChain(url).balance(PAYEE)
 
 
 @pytest.mark.parametrize("data", ["0x01020304", {"data": "0x01020304"}])

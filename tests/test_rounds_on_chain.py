@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from anvil_node import Anvil
 from chain_cases import ETHER, NOW, WALLET, Node
 from chain_rounds import POOL, deployed, recorded, settled, thousand, training
 from faulty_proxy import FaultyProxy
+from parity_flwr.app.journal.outbox import SqlOutbox
 from parity_flwr.chain_bridge.chain import Chain
 from parity_flwr.chain_bridge.deployment import Deployment
 from parity_flwr.chain_bridge.embedded import EmbeddedChain
@@ -107,6 +109,22 @@ def test_an_empty_pool_stops_loudly_and_only_the_chain(node: Node, tmp_path: Pat
     assert recorded(node.chain, deployment) == []
 
 
+def test_a_thread_that_fails_says_so_and_training_goes_on(tmp_path: Path) -> None:
+    with EmbeddedChain() as chain:
+        chain.fund(WALLET.address, ETHER)
+        deployment = deployed(chain, tmp_path)
+        with training(chain, deployment, tmp_path) as run:
+            (tmp_path / "files").write_text("a file where a folder belongs")
+            run.round()
+            assert not run.publisher.wait(timeout_s=30)
+            assert "an unexpected FileExistsError" in run.publisher.trouble
+            run.round()
+        (tmp_path / "files").unlink()
+        with training(chain, deployment, tmp_path) as run:
+            settled(run)
+        assert [each[0] for each in recorded(chain, deployment)] == [1, 2]
+
+
 def test_training_does_not_wait_for_a_dead_node(anvil: Anvil, tmp_path: Path) -> None:
     anvil.fund(WALLET.address, ETHER)
     deployment = deployed(anvil.chain(), tmp_path)
@@ -129,14 +147,13 @@ def test_a_reorganisation_of_rounds_is_healed(anvil: Anvil, tmp_path: Path) -> N
     anvil.fund(WALLET.address, ETHER)
     chain = anvil.chain()
     deployment = deployed(chain, tmp_path)
-    from dataclasses import replace
-
     with training(chain, deployment, tmp_path, settings=replace(NOW, confirmations=4)) as run:
         for count in range(1, 5):
             run.round()
             _until_mined(run.outbox, count)
-        chain.request("evm_increaseTime", 100)  # the new blocks have other times
         anvil.reorg(3)
+        # What is mined again is in blocks with other times, so the states differ.
+        chain.request("evm_increaseTime", 100)
         for _ in range(20_000):
             if len(recorded(chain, deployment)) == 4:
                 break
@@ -146,10 +163,27 @@ def test_a_reorganisation_of_rounds_is_healed(anvil: Anvil, tmp_path: Path) -> N
     assert [each[0] for each in found] == [1, 2, 3, 4]
 
 
-def _until_mined(outbox: object, count: int) -> None:
-    from parity_flwr.app.journal.outbox import SqlOutbox
+def test_what_a_pool_kept_through_a_reorganisation_is_sent_anew(
+    anvil: Anvil, tmp_path: Path
+) -> None:
+    anvil.fund(WALLET.address, ETHER)
+    chain = anvil.chain()
+    deployment = deployed(chain, tmp_path)
+    with training(chain, deployment, tmp_path, settings=replace(NOW, confirmations=4)) as run:
+        for count in range(1, 5):
+            run.round()
+            _until_mined(run.outbox, count)
+        kept = [["0x" + row.attempts[-1].raw.hex(), 2] for row in run.outbox.rows()[1:]]
+        anvil.reorg(3, kept)
+        for _ in range(2000):
+            if run.outbox.counts() == {OutboxState.FINAL.value: 4}:
+                break
+            anvil.mine(1)
+        settled(run)
+    assert [each[0] for each in recorded(chain, deployment)] == [1, 2, 3, 4]
 
-    assert isinstance(outbox, SqlOutbox)
+
+def _until_mined(outbox: SqlOutbox, count: int) -> None:
     for _ in range(20_000):
         if outbox.counts().get(OutboxState.MINED.value, 0) == count:
             return

@@ -136,6 +136,32 @@ def up(port: int, node: str, as_json: bool) -> None:
         click.get_current_context().exit(min(abs(code), 1))
 
 
+@chain.command(
+    "outbox", epilog=examples("parity chain outbox latest", "parity chain outbox RUN --retry")
+)
+@click.argument("reference", metavar="RUN", default="latest")
+@click.option("--retry", is_flag=True, help="Queue again what failed, once its cause is gone.")
+@json_option
+def outbox(reference: str, retry: bool, as_json: bool) -> None:
+    """Show which of a run's transactions are on the chain, and why others are not.
+
+    With --retry nothing is sent at once: the run sends it when it goes on.
+    """
+    from parity_flwr.app.chains.queue import show_outbox
+
+    result = show_outbox(reference, Environment.read().home, retry=retry)
+    Output(as_json).result(result, lambda out: _queue(out, result))
+
+
+def _queue(out: Output, result: Mapping[str, Any]) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in result["states"].items())
+    out.line(states or "no transactions yet")
+    for row in (*result["failed"], *result["under_way"]):
+        out.line(f"{row['key']:14} {row['state']:8} {row['transaction']} {row['reason']}")
+    if result["retried"]:
+        out.line(f"queued again: {result['retried']}")
+
+
 def _amount(text: str, name: str) -> int:
     """Return an amount with at most 18 decimals in its smallest unit."""
     try:
