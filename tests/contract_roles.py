@@ -118,7 +118,9 @@ class Stage:
 
     def _give_tokens(self) -> None:
         chain = self.chain
-        spenders = [each.address for each in (chain.ledger, chain.rewards, chain.registry)]
+        spenders: list[str] = [
+            each.address for each in (chain.ledger, chain.rewards, chain.registry)
+        ]
         spenders.append(chain.accounts[8])
         for who in chain.accounts:
             chain.send(chain.token.functions.mint(who, 10**4 * TOKEN))
@@ -141,7 +143,13 @@ class Stage:
         deadline = self.chain.web3.eth.get_block("latest")["timestamp"] + 365 * DAY
         digest = self.chain.registry.functions.consentDigest(node, wallet, deadline).call()
         key = self.chain.tester.backend.account_keys[person]
-        return node, wallet, deadline, Account.unsafe_sign_hash(digest, key).signature, bytes(64)
+        return (
+            node,
+            wallet,
+            deadline,
+            Account.unsafe_sign_hash(digest, key).signature,
+            bytes(64),
+        )
 
     def _round(self, *identities: bytes) -> tuple[Key, Leaf, tuple[bytes, ...], bytes]:
         rows = [(each, self.chain.accounts[5], 700_000_000, TOKEN) for each in identities]

@@ -71,7 +71,7 @@ def pays(chain: Chain, rows: list[Leaf], index: int) -> bool:
 
 def run(count: int, *, seed: int = 18) -> int:
     """Compare so many trees; return how many agree everywhere."""
-    rng = random.Random(seed)  # noqa: S311 - a drill has to be repeatable
+    rng = random.Random(seed)
     chain = Chain(delay=0)
     chain.fund(10**7 * TOKEN)
     right = 0

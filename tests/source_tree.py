@@ -33,7 +33,12 @@ def package_files(root: Path) -> dict[str, Path]:
             inner = path.relative_to(root)
             tool = top == "chain_bridge" and inner.parts[2:3] and inner.parts[2] in TOOLCHAIN
             linked = top == "parity_flwr" and inner.parts[1] in MAPPED
-            if path.is_file() and not linked and not tool and not set(IGNORED) & set(inner.parts):
+            if (
+                path.is_file()
+                and not linked
+                and not tool
+                and not set(IGNORED) & set(inner.parts)
+            ):
                 found[f"{prefix}{inner.as_posix()}"] = path
     return found
 
