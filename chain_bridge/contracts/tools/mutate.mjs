@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const mutations = [
   {
-    name: 'claimed-not-written', expect: 'paid',
+    name: 'claimed-not-written', expect: 'paid|books',
     file: 'Rewards.sol', from: 'claimed[leaf.identity] = leaf.cumulative;', to: '',
   },
   {
@@ -120,7 +120,7 @@ function outcome(mutation) {
     const text = readFileSync(file, 'utf8');
     if (text.split(mutation.from).length !== 2) return 'the source has no such place';
     writeFileSync(file, text.replace(mutation.from, mutation.to));
-    const forge = path.join(root, 'node_modules', '.bin', 'forge');
+    const forge = path.join(root, 'tools', 'forge');
     // Without the optimizer it compiles in a third of the time.
     const env = { ...process.env, FOUNDRY_OPTIMIZER: 'false' };
     execFileSync(forge, ['test'], { cwd: copy, env, stdio: 'pipe', maxBuffer: 1 << 28 });
