@@ -111,10 +111,14 @@ class Chain:
         assert receipt["status"] == 1
         return receipt
 
+    def now(self) -> int:
+        """Return the time of the newest block, in seconds since 1970."""
+        block: Any = self.web3.eth.get_block("latest")
+        return int(block["timestamp"])
+
     def wait(self, seconds: int) -> None:
         """Let time pass, and a block with it."""
-        now = self.web3.eth.get_block("latest")["timestamp"]
-        self.tester.time_travel(now + seconds)
+        self.tester.time_travel(self.now() + seconds)
         self.tester.mine_block()
 
     def fund(self, amount: int) -> None:

@@ -103,7 +103,7 @@ def test_hashes_in_python_are_those_on_chain(chain: Chain) -> None:
 def test_a_wallet_and_a_node_key_are_bound_by_two_signatures(chain: Chain) -> None:
     node, wallet = Ed25519PrivateKey.from_private_bytes(b"n" * 32), Account.from_key(b"w" * 32)
     key = node.public_key().public_bytes_raw()
-    deadline = chain.web3.eth.get_block("latest")["timestamp"] + 1000
+    deadline = chain.now() + 1000
     digest = consent_digest(
         key,
         wallet=wallet.address,
