@@ -60,14 +60,14 @@ contracts: $(CONTRACTS)/node_modules ## Compile the contracts again (needs node 
 	node $(CONTRACTS)/tools/build.mjs
 
 contracts-test: $(CONTRACTS)/node_modules ## Fuzz the contracts, check invariants and coverage
-	cd $(CONTRACTS) && FOUNDRY_PROFILE=ci node_modules/.bin/forge test
+	cd $(CONTRACTS) && FOUNDRY_PROFILE=ci tools/forge test
 	$(CONTRACTS)/tools/coverage
 
 contracts-audit: $(CONTRACTS)/node_modules $(VENV)-contracts ## Run slither and halmos on the contracts
 	$(CONTRACTS)/tools/audit $(VENV)-contracts/bin/python
 
 contracts-drill: contracts-audit # One million inputs a property; every mutation is noticed
-	cd $(CONTRACTS) && FOUNDRY_PROFILE=drill node_modules/.bin/forge test
+	cd $(CONTRACTS) && FOUNDRY_PROFILE=drill tools/forge test
 	node $(CONTRACTS)/tools/mutate.mjs
 
 clean: ## Remove the environment and everything that was built

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from eth_tester import EthereumTester
 from eth_tester.backends.pyevm import PyEVMBackend
@@ -87,7 +87,7 @@ class Chain:
     def pay(self, where: str, wei: int) -> None:
         """Give ether to any address, a contract that takes none included."""
         code = b"\x73" + bytes.fromhex(where[2:]) + b"\xff"
-        payment = {"from": self.accounts[9], "data": code, "value": wei, "gas": GAS}
+        payment: Any = {"from": self.accounts[9], "data": code, "value": wei, "gas": GAS}
         with warnings.catch_warnings():  # py-evm warns of the opcode that forces ether on it
             warnings.simplefilter("ignore", DeprecationWarning)
             self.web3.eth.send_transaction(payment)
@@ -98,6 +98,9 @@ class Chain:
             address=to_checksum_address(where), abi=artifact(name).abi
         )
         return cast(Contract, made)
+        return self.web3.eth.contract(
+            address=to_checksum_address(where), abi=artifact(name).abi
+        )
 
     def deploy(self, name: ContractName, *arguments: Any) -> Contract:
         """Deploy a contract and return it."""
@@ -112,10 +115,14 @@ class Chain:
         assert receipt["status"] == 1
         return receipt
 
+    def now(self) -> int:
+        """Return the time of the newest block, in seconds since 1970."""
+        block: Any = self.web3.eth.get_block("latest")
+        return int(block["timestamp"])
+
     def wait(self, seconds: int) -> None:
         """Let time pass, and a block with it."""
-        now = self.web3.eth.get_block("latest")["timestamp"]
-        self.tester.time_travel(now + seconds)
+        self.tester.time_travel(self.now() + seconds)
         self.tester.mine_block()
 
     def fund(self, amount: int) -> None:

@@ -91,7 +91,7 @@ class Stage:
     def __post_init__(self) -> None:
         names = ("former admin", "owner", "publisher", "slasher", "pending owner", "wallet",
                  "client", "second client", "stranger")  # fmt: skip
-        people = dict(zip(names, self.chain.accounts, strict=False))
+        people: dict[str, str] = dict(zip(names, self.chain.accounts, strict=False))
         contract, zero = self.chain.token.address, "0x" + "00" * 20
         everybody = {**people, "contract": contract, "zero address": zero}
         self.roles = {"anyone": people["stranger"], **people}
@@ -118,7 +118,9 @@ class Stage:
 
     def _give_tokens(self) -> None:
         chain = self.chain
-        spenders = [each.address for each in (chain.ledger, chain.rewards, chain.registry)]
+        spenders: list[str] = [
+            each.address for each in (chain.ledger, chain.rewards, chain.registry)
+        ]
         spenders.append(chain.accounts[8])
         for who in chain.accounts:
             chain.send(chain.token.functions.mint(who, 10**4 * TOKEN))
@@ -138,9 +140,11 @@ class Stage:
         return identity
 
     def _registration(self, wallet: str, node: bytes, *, person: int) -> tuple[Any, ...]:
-        deadline = self.chain.web3.eth.get_block("latest")["timestamp"] + 365 * DAY
+        deadline = self.chain.now() + 365 * DAY
         digest = self.chain.registry.functions.consentDigest(node, wallet, deadline).call()
         key = self.chain.tester.backend.account_keys[person]
+        backend: Any = self.chain.tester.backend
+        key = backend.account_keys[person]
         return (
             node,
             wallet,

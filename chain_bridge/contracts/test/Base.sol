@@ -142,6 +142,17 @@ abstract contract Base {
     }
 }
 
+/// A handler keeps the time itself: forge forgets vm.warp between the calls of a campaign.
+abstract contract Clock is Base {
+    uint256 private time;
+
+    modifier inTime() {
+        if (time != 0) vm.warp(time);
+        _;
+        time = block.timestamp;
+    }
+}
+
 /// What every test with one deployment starts from.
 abstract contract BaseTest is Base {
     function setUp() public virtual {

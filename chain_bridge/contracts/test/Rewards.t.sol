@@ -120,7 +120,7 @@ contract RewardsTest is BaseTest {
         public
         pure
     {
-        if (proof.length > 32) return;
+        if (proof.length > 32) proof = proof[:32];
         bytes32 expected = MerkleProof.processProofCalldata(proof, hashOf(leaf));
         require(Leaves.rootOf(leaf, proof) == expected, "another root");
     }

@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 import {IRoundLedger} from "../src/IRoundLedger.sol";
 import {Leaf, RoundKey} from "../src/IRounds.sol";
-import {Base} from "./Base.sol";
+import {Clock} from "./Base.sol";
 
 /// Plays owner, an unreliable publisher, challengers and claimants in random order, and keeps
 /// books of its own. Nothing in here reverts: what must not happen sets `broken`.
-contract RoundsHandler is Base {
+contract RoundsHandler is Clock {
     uint256 public constant PARTICIPANTS = 4;
 
     /// What must not have happened; empty while all is well.
@@ -43,18 +43,18 @@ contract RoundsHandler is Base {
         return ledger.isActive(_keys[round], roots[round]);
     }
 
-    function putIn(uint256 amount) external {
-        amount = amount % (200 * UNIT);
+    function putIn(uint256 amount) external inTime {
+        amount = amount % (1000 * UNIT);
         rewards.fund(amount);
         put += amount;
     }
 
-    function wait(uint256 time) external {
-        pass(time % DELAY);
+    function wait(uint256 time) external inTime {
+        pass(time % (2 * DELAY));
     }
 
     /// Honest roots grow; a lying publisher's grants anything and states a total of 0.
-    function publish(uint256 step, bool honest) external {
+    function publish(uint256 step, bool honest) external inTime {
         if (_keys.length > 8) return;
         step = honest ? _keys.length : step % 60 + 1;
         uint256 total = honest ? 100 * UNIT * step : 0;
@@ -63,7 +63,7 @@ contract RoundsHandler is Base {
         _push(key, step);
     }
 
-    function publishAgain(uint256 round, uint256 step) external {
+    function publishAgain(uint256 round, uint256 step) external inTime {
         round = round % _keys.length;
         IRoundLedger.Record memory made = recordFor(rootOf(step % 60), 0);
         made.round = uint64(round);
@@ -73,10 +73,10 @@ contract RoundsHandler is Base {
         } catch {}
     }
 
-    function claim(uint256 round, uint256 who, uint256 step) external {
+    function claim(uint256 round, uint256 who, uint256 step) external inTime {
         (round, who) = (round % _keys.length, who % PARTICIPANTS);
         // Mostly the right leaf, now and then one of another round.
-        step = step % 4 == 0 ? step % 60 : steps[round];
+        step = step % 8 == 0 ? step % 60 : steps[round];
         Leaf memory leaf = leafOf(who, step);
         uint256 before = token.balanceOf(leaf.account);
         bool live = isActive(round) && step == steps[round];
@@ -92,7 +92,9 @@ contract RoundsHandler is Base {
         }
     }
 
-    function dispute(uint256 round) external {
+    /// Rare, or no root would ever count.
+    function dispute(uint256 round, uint256 luck) external inTime {
+        if (luck % 2 != 0) return;
         round = round % _keys.length;
         bool due = isActive(round);
         try ledger.dispute(_keys[round], roots[round], CID) {
@@ -101,7 +103,7 @@ contract RoundsHandler is Base {
         } catch {}
     }
 
-    function resolve(bool upheld) external {
+    function resolve(bool upheld) external inTime {
         uint64 round = ledger.disputedRound();
         if (round == 0) return;
         ledger.resolve(round, upheld);
@@ -109,7 +111,9 @@ contract RoundsHandler is Base {
         else put += BOND;
     }
 
-    function disable(uint256 round) external {
+    /// Rare, for the same reason.
+    function disable(uint256 round, uint256 luck) external inTime {
+        if (luck % 8 != 0) return;
         round = round % _keys.length;
         bool due = isActive(round);
         try ledger.disable(_keys[round], roots[round]) {
@@ -119,7 +123,7 @@ contract RoundsHandler is Base {
     }
 
     /// Looks at every round after each call: what counted once must count for ever.
-    function look() external {
+    function look() external inTime {
         for (uint256 round = 1; round < _keys.length; round++) {
             bool active = isActive(round);
             if (wasActive[round] && !active) broken = "a root stopped counting";

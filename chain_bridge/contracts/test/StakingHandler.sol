@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 import {IReputationRegistry} from "../src/IReputationRegistry.sol";
-import {Base} from "./Base.sol";
+import {Clock} from "./Base.sol";
 
 /// Plays owner, slasher and three wallets in random order, with books of its own.
-contract StakingHandler is Base {
+contract StakingHandler is Clock {
     uint256 public constant PARTICIPANTS = 3;
 
     /// What must not have happened; empty while all is well.
@@ -31,11 +31,11 @@ contract StakingHandler is Base {
         return (address(token), address(registry), address(rewards));
     }
 
-    function wait(uint256 time) external {
+    function wait(uint256 time) external inTime {
         pass(time % PERIOD);
     }
 
-    function deposit(uint256 who, uint256 amount) external {
+    function deposit(uint256 who, uint256 amount) external inTime {
         who = who % PARTICIPANTS;
         amount = amount % (300 * UNIT) + 1;
         try registry.deposit(identities[who], amount) {
@@ -44,7 +44,7 @@ contract StakingHandler is Base {
         } catch {}
     }
 
-    function unbond(uint256 who, uint256 amount) external {
+    function unbond(uint256 who, uint256 amount) external inTime {
         who = who % PARTICIPANTS;
         uint256 stake = registry.get(identities[who]).stake;
         if (stake == 0) return;
@@ -53,7 +53,7 @@ contract StakingHandler is Base {
         exposedAt[who] = block.timestamp;
     }
 
-    function withdraw(uint256 who) external {
+    function withdraw(uint256 who) external inTime {
         who = who % PARTICIPANTS;
         vm.prank(wallets[who]);
         try registry.withdraw(identities[who]) {
@@ -61,7 +61,7 @@ contract StakingHandler is Base {
         } catch {}
     }
 
-    function slash(uint256 who, uint256 severity) external {
+    function slash(uint256 who, uint256 severity) external inTime {
         who = who % PARTICIPANTS;
         severity = severity % 1e6 + 1;
         bytes32 identity = identities[who];
@@ -73,7 +73,7 @@ contract StakingHandler is Base {
         if (registry.get(identity).held - before.held != expected) broken = "not P-32";
     }
 
-    function reverseSlash(uint256 who) external {
+    function reverseSlash(uint256 who) external inTime {
         who = who % PARTICIPANTS;
         IReputationRegistry.Identity memory before = registry.get(identities[who]);
         try registry.reverseSlash(identities[who]) {
@@ -81,7 +81,7 @@ contract StakingHandler is Base {
         } catch {}
     }
 
-    function settle(uint256 who) external {
+    function settle(uint256 who) external inTime {
         who = who % PARTICIPANTS;
         IReputationRegistry.Identity memory before = registry.get(identities[who]);
         try registry.settle(identities[who]) {
@@ -90,26 +90,26 @@ contract StakingHandler is Base {
         } catch {}
     }
 
-    function ban(uint256 who) external {
+    function ban(uint256 who) external inTime {
         try registry.ban(identities[who % PARTICIPANTS], CID) {} catch {}
     }
 
-    function appeal(uint256 who) external {
+    function appeal(uint256 who) external inTime {
         who = who % PARTICIPANTS;
         vm.prank(wallets[who]);
         try registry.appeal(identities[who], CID) {} catch {}
     }
 
-    function decideBan(uint256 who, bool lift) external {
+    function decideBan(uint256 who, bool lift) external inTime {
         try registry.decideBan(identities[who % PARTICIPANTS], lift) {} catch {}
     }
 
-    function closeBan(uint256 who) external {
+    function closeBan(uint256 who) external inTime {
         try registry.closeBan(identities[who % PARTICIPANTS]) {} catch {}
     }
 
     /// Rare: it is for ever.
-    function retire(uint256 who, uint256 luck) external {
+    function retire(uint256 who, uint256 luck) external inTime {
         if (luck % 16 != 0) return;
         who = who % PARTICIPANTS;
         uint256 stake = registry.get(identities[who]).stake;
@@ -119,7 +119,7 @@ contract StakingHandler is Base {
         } catch {}
     }
 
-    function registerAgain(uint256 who) external {
+    function registerAgain(uint256 who) external inTime {
         who = who % PARTICIPANTS;
         uint256 deadline = block.timestamp;
         (uint8 v, bytes32 r, bytes32 s) =
@@ -130,7 +130,7 @@ contract StakingHandler is Base {
         } catch {}
     }
 
-    function look() external {
+    function look() external inTime {
         for (uint256 who = 0; who < PARTICIPANTS; who++) {
             bool out =
                 registry.get(identities[who]).status == IReputationRegistry.Status.Retired;

@@ -1,5 +1,6 @@
 // Breaks the contracts on purpose, one place at a time, and says which test notices. A
-// mutation that no invariant (or, where named, no other test) notices fails the run.
+// mutation that no invariant (or, where named, no unit test) notices for the reason that is
+// expected fails the run.
 // usage: node tools/mutate.mjs [NAME...]
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -8,10 +9,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
-const INVARIANT = 'Invariant';
 const mutations = [
   {
-    name: 'claimed-not-written', expect: 'paid',
+    name: 'claimed-not-written', expect: 'paid|books',
     file: 'Rewards.sol', from: 'claimed[leaf.identity] = leaf.cumulative;', to: '',
   },
   {
@@ -21,7 +21,7 @@ const mutations = [
   {
     name: 'no-funding-check', expect: 'claimed|pool|refused|reverted|panic|revert',
     file: 'Rewards.sol', from: 'if (amount > left) revert RewardsUnfunded(amount - left);', to: '',
-    tests: 'RewardsTest',
+    tests: 'Rewards',
   },
   {
     name: 'older-root-pays-again', expect: 'paid|so far|books',
@@ -51,7 +51,7 @@ const mutations = [
     name: 'quiet-period-cut-short', expect: 'stopped counting|quiet',
     file: 'RoundLedger.sol',
     from: 'running && watch.quietFrom < round ? watch.quietFrom : round', to: 'round',
-    tests: 'DisputeTest',
+    tests: 'Dispute',
   },
   {
     name: 'first-bond-kept', expect: 'bond',
@@ -92,10 +92,27 @@ const mutations = [
   },
 ];
 
+// Which tests have to notice, and the files that they need.
+const SUITES = {
+  'Rewards.sol': 'RoundsInvariant',
+  'RoundLedger.sol': 'RoundsInvariant',
+  'Staking.sol': 'StakingInvariant',
+  'ReputationRegistry.sol': 'StakingInvariant',
+};
+const SUPPORT = {
+  RoundsInvariant: ['RoundsHandler', 'RoundsInvariant.t'],
+  StakingInvariant: ['StakingHandler', 'StakingInvariant.t'],
+  Rewards: ['Rewards.t'],
+  Dispute: ['Dispute.t'],
+};
+
 function outcome(mutation) {
   const copy = mkdtempSync(path.join(os.tmpdir(), 'mutant-'));
   try {
-    for (const each of ['src', 'test', 'tools', 'foundry.toml', 'package.json']) {
+    const suite = mutation.tests ?? SUITES[mutation.file];
+    const tests = ['Base.sol', ...SUPPORT[suite].map((name) => `${name}.sol`)];
+    const files = ['src', 'tools', 'foundry.toml', 'package.json', ...tests.map((name) => `test/${name}`)];
+    for (const each of files) {
       cpSync(path.join(root, each), path.join(copy, each), { recursive: true });
     }
     symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
@@ -103,9 +120,10 @@ function outcome(mutation) {
     const text = readFileSync(file, 'utf8');
     if (text.split(mutation.from).length !== 2) return 'the source has no such place';
     writeFileSync(file, text.replace(mutation.from, mutation.to));
-    const forge = path.join(root, 'node_modules', '.bin', 'forge');
-    const options = ['test', '--match-contract', mutation.tests ?? INVARIANT];
-    execFileSync(forge, options, { cwd: copy, stdio: 'pipe', maxBuffer: 1 << 28 });
+    const forge = path.join(root, 'tools', 'forge');
+    // Without the optimizer it compiles in a third of the time.
+    const env = { ...process.env, FOUNDRY_OPTIMIZER: 'false' };
+    execFileSync(forge, ['test'], { cwd: copy, env, stdio: 'pipe', maxBuffer: 1 << 28 });
     return 'nobody noticed';
   } catch (failed) {
     const said = `${failed.stdout ?? ''}${failed.stderr ?? failed}`;
