@@ -94,10 +94,6 @@ class Chain:
 
     def at(self, name: ContractName, where: str) -> Contract:
         """Return the contract of this name at an address."""
-        made = self.web3.eth.contract(
-            address=to_checksum_address(where), abi=artifact(name).abi
-        )
-        return cast(Contract, made)
         return self.web3.eth.contract(
             address=to_checksum_address(where), abi=artifact(name).abi
         )

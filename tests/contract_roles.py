@@ -142,7 +142,6 @@ class Stage:
     def _registration(self, wallet: str, node: bytes, *, person: int) -> tuple[Any, ...]:
         deadline = self.chain.now() + 365 * DAY
         digest = self.chain.registry.functions.consentDigest(node, wallet, deadline).call()
-        key = self.chain.tester.backend.account_keys[person]
         backend: Any = self.chain.tester.backend
         key = backend.account_keys[person]
         return (

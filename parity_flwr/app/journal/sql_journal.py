@@ -135,7 +135,6 @@ class SqlJournal(JournalWriter):
         self._save(checkpoint)
         self._write(replace(record, metrics=_finite(record.metrics, record.round)))
         self.checkpoints.prune(record.round, spare=self._to_be_published)
-        self.checkpoints.prune(record.round)
         if self.ledger is not None:
             self.ledger.publish(record)
 
