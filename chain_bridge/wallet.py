@@ -142,7 +142,8 @@ class Wallet:
 def signer_of_digest(digest: bytes, signature: bytes) -> str:
     """Return the account that signed a digest (r, s, v), empty if nobody did."""
     account: Any = _eth_account()
-    from eth_keys.exceptions import BadSignature, ValidationError
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
 
     try:
         return checksum_address(account._recover_hash(digest, signature=signature)[2:])

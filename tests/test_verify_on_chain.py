@@ -166,7 +166,7 @@ def forged(
 ) -> ChainEvidence:
     """Return the evidence with the data of the first such event changed."""
     contract = "RoundLedger" if event == "RoundRecorded" else "ReputationRegistry"
-    inputs = artifact(contract).entry("event", event)["inputs"]  # type: ignore[arg-type]
+    inputs = artifact(contract).entry("event", event)["inputs"]
     topic = keccak256(f"{event}({','.join(each['type'] for each in inputs)})".encode())
     logs: list[ChainLog] = []
     done = False

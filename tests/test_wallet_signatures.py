@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import test_signed_replies as signed_replies
 from parity_flwr.chain_bridge.wallet import Wallet
 from parity_flwr.chain_bridge.wallet_signer import WalletSigner
+from parity_flwr.core.abi import keccak256
 from parity_flwr.core.economy.evidence import Offence, OffenceKind, is_proven
 from parity_flwr.core.records import Verdict
 from parity_flwr.core.signatures import Ed25519Signer, update_payload, verify
@@ -33,14 +34,13 @@ SENT: dict[str, Any] = {
 @given(st.binary(max_size=200))
 def test_the_digest_is_that_of_ethereums_own_library(payload: bytes) -> None:
     from eth_account.messages import encode_typed_data
-    from eth_utils import keccak
 
     message = encode_typed_data(
         domain_data={"name": "parity-flwr", "version": "1"},
         message_types={"Payload": [{"name": "payload", "type": "bytes"}]},
         message_data={"payload": payload},
     )
-    right = keccak(b"\x19\x01" + message.header + message.body)
+    right = keccak256(b"\x19\x01" + message.header + message.body)
     assert payload_digest(payload) == right
 
 

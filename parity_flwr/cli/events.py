@@ -22,13 +22,18 @@ def events(reference: str, where: str, follow: bool, as_json: bool) -> None:
     if not follow:
         found = run_events(desk)
         result = {"run_id": desk.run.id, "events": found}
-        out.result(result, lambda out: [_draw(out, each) for each in found] and None)
+        out.result(result, lambda out: _draw_all(out, found))
         return
     for each in follow_events(desk):
         if as_json:
             write_json(each)
         else:
             _draw(out, each)
+
+
+def _draw_all(out: Output, events: list[dict[str, Any]]) -> None:
+    for each in events:
+        _draw(out, each)
 
 
 def _draw(out: Output, event: dict[str, Any]) -> None:

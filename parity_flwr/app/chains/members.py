@@ -29,8 +29,13 @@ MADE_CONSENT_ENDS = 4_102_444_800
 class Members(Protocol):
     """Registers the identities of a run."""
 
-    known: Mapping[str, Member]
-    """Who is registered, or about to be, by the identity's name in the journal."""
+    @property
+    def known(self) -> Mapping[str, Member]:
+        """Who is registered, or about to be, by the identity's name in the journal.
+
+        One mapping, which grows.
+        """
+        ...
 
     def deadline(self, name: str) -> int:
         """Return when a member's consent ends, which readers need to check it."""
@@ -68,11 +73,16 @@ class MadeMembers:
         outbox: Outbox,
         signer_of: SignerOf = lambda name: None,
     ) -> None:
-        self.known: dict[str, Member] = {}
+        self._known: dict[str, Member] = {}
         self._keys = keys
         self._deployment = deployment
         self._outbox = outbox
         self._signer_of = signer_of
+
+    @property
+    def known(self) -> Mapping[str, Member]:
+        """Who is registered, or about to be."""
+        return self._known
 
     def admit(self, record: RoundRecord) -> Sequence[Intent]:
         """Return the wishes that register the identities that are new in this round."""
@@ -80,7 +90,7 @@ class MadeMembers:
         signed = any(standing.public_key for standing in standings.values())
         intents = []
         for name, standing in sorted(standings.items()):
-            if name in self.known or not name or self._recall(name):
+            if name in self._known or not name or self._recall(name):
                 continue
             signer = self._signer_of(name)
             if signer is None and not signed:
@@ -102,12 +112,12 @@ class MadeMembers:
         identity = identity_for(node_key, wallet=account)
         if self._outbox.find(f"register/{identity.hex()}") is None:
             return False
-        self.known[name] = Member(identity=identity, account=account)
+        self._known[name] = Member(identity=identity, account=account)
         return True
 
     def _register(self, name: str, signer: Signer) -> Intent:
         self._keys.note(name, signer.public_key)
-        self.known[name], intent = register_intent(
+        self._known[name], intent = register_intent(
             self._keys.of(name).wallet,
             signer,
             deployment=self._deployment,
@@ -140,11 +150,16 @@ class FileMembers:
         outbox: Outbox,
         chain: Chain,
     ) -> None:
-        self.known: dict[str, Member] = {}
+        self._known: dict[str, Member] = {}
         self._consents = consents
         self._deployment = deployment
         self._outbox = outbox
         self._chain = chain
+
+    @property
+    def known(self) -> Mapping[str, Member]:
+        """Who is registered, or about to be."""
+        return self._known
 
     def admit(self, record: RoundRecord) -> Sequence[Intent]:
         """Return the wishes that register the members that are new in this round.
@@ -157,14 +172,14 @@ class FileMembers:
         intents = []
         for name, standing in sorted(record.state.standings.items()):
             each = self._consents.get(name)
-            if each is None or name in self.known:
+            if each is None or name in self._known:
                 continue
             key, node_key = bytes.fromhex(standing.public_key), bytes.fromhex(each.node_key)
             if key and not signs_for(key, each.member, node_key=node_key):
                 continue
             if not self._is_registered(each):
                 intents.append(each.intent(self._deployment))
-            self.known[name] = each.member
+            self._known[name] = each.member
         return intents
 
     def deadline(self, name: str) -> int:
@@ -198,11 +213,16 @@ class NoMembers:
     """Registers nobody: rounds are anchored, and rewards wait in the score list."""
 
     def __init__(self) -> None:
-        self.known: Mapping[str, Member] = {}
+        self._known: dict[str, Member] = {}
 
     def deadline(self, name: str) -> int:
         """Return 0: there is no consent."""
         return 0
+
+    @property
+    def known(self) -> Mapping[str, Member]:
+        """Who is registered, or about to be."""
+        return self._known
 
     def admit(self, record: RoundRecord) -> Sequence[Intent]:
         """Return nothing."""

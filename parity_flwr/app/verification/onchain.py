@@ -95,13 +95,17 @@ class RecordedRounds:
         if problem := self._scores_problem(record, scores):
             return problem
         tree = scores.tree
+        model_hash = bytes.fromhex(record.model_hash)
+        model_cid, scores_cid = (
+            bytes(Cid.parse(each)) for each in (published.model, published.scores)
+        )
         right = {
             "previous": self._link,
-            "modelHash": bytes.fromhex(record.model_hash),
+            "modelHash": model_hash,
             "rewardRoot": tree.root,
             "total": tree.total,
-            "modelCid": bytes(Cid.parse(published.model)),
-            "scoresCid": bytes(Cid.parse(published.scores)),
+            "modelCid": model_cid,
+            "scoresCid": scores_cid,
         }
         for name, value in right.items():
             if event[name] != value:
@@ -109,10 +113,10 @@ class RecordedRounds:
         hashed = record_hash(
             round=record.round,
             previous=self._link,
-            model_hash=right["modelHash"],
+            model_hash=model_hash,
             total=tree.total,
-            model_cid=right["modelCid"],
-            scores_cid=right["scoresCid"],
+            model_cid=model_cid,
+            scores_cid=scores_cid,
         )
         self._link = state_hash(hashed, reward_root=tree.root, active_at=event["activeAt"])
         return "" if event["state"] == self._link else "its state on chain is another"

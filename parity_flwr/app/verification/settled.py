@@ -43,7 +43,7 @@ class SettledOutbox:
         nonces = Counter((row.sender, row.nonce) for row in rows if row.nonce is not None)
         for row in rows:
             problem = _problem(row, sent)
-            if not problem and nonces[row.sender, row.nonce] > 1:
+            if not problem and row.nonce is not None and nonces[row.sender, row.nonce] > 1:
                 problem = "shares its nonce with another"
             self._findings.require(not problem, f"{row.intent.key:.80} {problem}")
         return self._findings.line("transactions are final, each once")
