@@ -65,7 +65,7 @@ def test_the_root_by_hand() -> None:
 def test_a_published_list_gives_the_root_of_the_tree_on_chain(
     names: set[str], registered: set[str]
 ) -> None:
-    standing = Standing(scores=(0.0,) * 4, composite=250.0)
+    standing = Standing(scores=(0.0, 0.0, 0.0, 0.0), composite=250.0)
     state = ReputationState(standings=dict.fromkeys(sorted(names), standing))
     members = {name: Member(identity=name.encode() * 32, account=ALICE) for name in registered}
     earned = {name: ord(name) for name in sorted(names)}
