@@ -6,6 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 INSTALL := -m pip install -qq --disable-pip-version-check --retries 5 --prefer-binary -c constraints.txt
+CONTRACTS := chain_bridge/contracts
 CODE := parity_flwr strategies clients chain_bridge examples tests
 
 export PYTHONUTF8 := 1
@@ -16,9 +17,10 @@ export FLWR_DISABLE_UPDATE_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check format coverage wheel bench drill clean
+.PHONY: contracts contracts-test contracts-audit contracts-drill
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.all ## Set up, then run a federation with three attackers
 	$(BIN)/parity demo $(ARGS)
@@ -51,11 +53,26 @@ bench: $(VENV)/.dev ## Time aggregation beside Flower's and byzfl's; writes benc
 	$(BIN)/parity bench aggregate --json $(ARGS) >bench.json
 	@cat bench.json
 
-drill: $(VENV)/.dev ## Run the long drills (tests/drill_*.py): kills, schedules, mutations
+drill: $(VENV)/.dev contracts-drill ## Run the long drills: kills, schedules, mutations, a million inputs
 	@for each in tests/drill_*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
+contracts: $(CONTRACTS)/node_modules ## Compile the contracts again (needs node and npm)
+	node $(CONTRACTS)/tools/build.mjs
+
+contracts-test: $(CONTRACTS)/node_modules ## Fuzz the contracts, check invariants and coverage
+	cd $(CONTRACTS) && FOUNDRY_PROFILE=ci tools/forge test
+	$(CONTRACTS)/tools/coverage
+
+contracts-audit: $(CONTRACTS)/node_modules $(VENV)-contracts ## Run slither and halmos on the contracts
+	$(CONTRACTS)/tools/audit $(VENV)-contracts/bin/python
+
+contracts-drill: contracts-audit # One million inputs a property; every mutation is noticed
+	cd $(CONTRACTS) && FOUNDRY_PROFILE=drill tools/forge test
+	node $(CONTRACTS)/tools/mutate.mjs
+
 clean: ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist *.egg-info bench.json .coverage htmlcov
+	rm -rf $(VENV) $(VENV)-contracts build dist *.egg-info bench.json .coverage htmlcov
+	rm -rf $(CONTRACTS)/node_modules $(CONTRACTS)/out $(CONTRACTS)/cache
 	rm -rf .grimp_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -75,3 +92,13 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing parity-flwr with all extras and the tools into $(VENV) (one to two minutes the first time)"
 	@$(BIN)/python $(INSTALL) -e '.[all,dev]'
 	@touch $(VENV)/.all $@
+
+$(CONTRACTS)/node_modules: $(CONTRACTS)/package-lock.json
+	cd $(CONTRACTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Slither and halmos pin libraries of their own, so they live beside the project's.
+$(VENV)-contracts: $(CONTRACTS)/tools/requirements.txt | $(BIN)/python
+	$(BIN)/python -m venv $@
+	$@/bin/python -m pip install -qq --disable-pip-version-check --retries 5 -r $<
+	@touch $@

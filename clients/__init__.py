@@ -26,7 +26,7 @@ from parity_flwr.clients.linear_model import initial_linear, linear_estimator
 from parity_flwr.clients.local_dp import LocalDPMod
 from parity_flwr.clients.release_client import ReleaseClient
 from parity_flwr.clients.secagg import SecAggMod
-from parity_flwr.clients.signing import SigningMod, derived_signers
+from parity_flwr.clients.signing import SigningMod, derived_signer, derived_signers
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.tables import Table
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
@@ -69,6 +69,7 @@ __all__ = [
     "ValidationMod",
     "charges_mod",
     "cnn",
+    "derived_signer",
     "derived_signers",
     "evaluate_arrays",
     "from_sklearn",

@@ -50,10 +50,15 @@ def derived_signers(secret: bytes) -> Callable[[Context], Signer]:
                 came="a node configuration without partition-id",
                 action="set it, or give the node a key file",
             )
-        label = b"parity-flwr derived signer\x00" + partition.to_bytes(8, "big")
-        return Ed25519Signer.from_seed(hashlib.sha256(label + secret).digest())
+        return derived_signer(secret, partition)
 
     return derive
+
+
+def derived_signer(secret: bytes, partition: int) -> Ed25519Signer:
+    """Return the key that :func:`derived_signers` gives a partition."""
+    label = b"parity-flwr derived signer\x00" + partition.to_bytes(8, "big")
+    return Ed25519Signer.from_seed(hashlib.sha256(label + secret).digest())
 
 
 class SigningMod:

@@ -12,7 +12,11 @@
         ├── CheckpointError    a checkpoint is missing or corrupt
         ├── ContentError       published content is missing, damaged or unreachable
         ├── BudgetError        a release would exceed the privacy budget
-        └── EngineError        an engine or an app could not run
+        ├── EngineError        an engine or an app could not run
+        └── ChainError         a chain, its node or a contract did not do what was asked
+            ├── NodeError      the node is away or talks nonsense: ask again later
+            ├── RefusedError   the node understood a transaction and did not take it
+            └── RevertError    a contract refused; `data` holds what it said
 """
 
 from __future__ import annotations
@@ -112,3 +116,47 @@ class BudgetError(RunError):
 
 class EngineError(RunError):
     """An engine or an app could not run."""
+
+
+class ChainError(RunError):
+    """A chain, its node or a contract did not do what was asked."""
+
+
+class NodeError(ChainError):
+    """The node is away, overloaded or talks nonsense; asking again later may help."""
+
+
+class RefusedError(ChainError):
+    """The node understood a transaction and did not take it.
+
+    ``refusal`` is one of "known", "nonce too low", "nonce too high", "underpriced",
+    "funds" and "other".
+    """
+
+    def __init__(self, needed: str, *, came: str, action: str, refusal: str = "other") -> None:
+        super().__init__(needed, came=came, action=action)
+        self.refusal = refusal
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """See :meth:`ParityError.__reduce__`."""
+        return _rebuild_refused, (self.needed, self.came, self.action, self.refusal)
+
+
+def _rebuild_refused(needed: str, came: str, action: str, refusal: str) -> RefusedError:
+    return RefusedError(needed, came=came, action=action, refusal=refusal)
+
+
+class RevertError(ChainError):
+    """A contract refused; ``data`` holds the selector and arguments of its error."""
+
+    def __init__(self, needed: str, *, came: str, action: str, data: bytes = b"") -> None:
+        super().__init__(needed, came=came, action=action)
+        self.data = data
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """See :meth:`ParityError.__reduce__`."""
+        return _rebuild_revert, (self.needed, self.came, self.action, self.data)
+
+
+def _rebuild_revert(needed: str, came: str, action: str, data: bytes) -> RevertError:
+    return RevertError(needed, came=came, action=action, data=data)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.modes import mode_name
-from parity_flwr.core.protocols import ClientStateStore, Journal
+from parity_flwr.core.protocols import ClientStateStore, Journal, Ledger
 from parity_flwr.core.records import (
     Checkpoint,
     EvaluationRecord,
@@ -77,11 +77,14 @@ class Bookkeeper:
         The run's seed.
     carried : ReputationState or None
         Reputation from an earlier run; None to take what the journal offers.
+    ledger : Ledger or None
+        Told of every round that the journal has.
     """
 
     config: TrustConfig
     seed: int | None = None
     carried: ReputationState | None = None
+    ledger: Ledger | None = None
     journal: Journal | None = None
     run_id: str = ""
     state: ReputationState = field(default_factory=ReputationState)
@@ -173,6 +176,8 @@ class Bookkeeper:
             self.journal.commit(
                 record, checkpoint, updates if kept else None, base=base if kept else None
             )
+            if self.ledger is not None:
+                self.ledger.publish(record)
         self.state, self.memory = record.state, memory
         self.rounds += 1
         accepted = record.decision.status is RoundStatus.ACCEPTED

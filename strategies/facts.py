@@ -162,7 +162,7 @@ def reply_facts(
         update_hash=answer.update_hash,
         public_key=answer.public_key.hex(),
         signature=answer.signature.hex(),
-        num_examples=answer.passed.num_examples if answer.passed else None,
+        num_examples=answer.passed.num_examples if answer.passed else answer.attested_examples,
         norm=figures.norm if figures else None,
         rho=figures.rho if figures else None,
         deviation=figures.deviation if figures else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flwr.app import ConfigRecord, Message, RecordDict
 
@@ -13,6 +13,7 @@ from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Standing, Verdict
 from parity_flwr.core.signatures import update_payload, verify
 from parity_flwr.core.wire import PARITY_RECORD, PUBLIC_KEY, SIGNATURE
+from parity_flwr.strategies.attestation import Binding, attested
 from parity_flwr.strategies.gate import Gate, Passed, Refused
 from parity_flwr.strategies.identity import CLAIMED, reported_partition
 
@@ -45,6 +46,7 @@ class Answer:
     update_hash: str = ""
     public_key: bytes = b""
     signature: bytes = b""
+    attested_examples: int | None = None  # n_k that the sender of a refused reply signed
     time_s: float = 0.0  # response time by the clock in force
 
 
@@ -88,8 +90,32 @@ class Intake:
             return _refuse(asked, Refused(f"claims {asked.conflict}, which another node holds"))
         checked = self.gate.inspect(replies[0])
         if isinstance(checked, Refused):
-            return _refuse(asked, checked)
+            return self._blame(asked, replies[0], _refuse(asked, checked))
         return self._admit(asked, replies[0], checked)
+
+    def _blame(self, asked: Asked, message: Message, answer: Answer) -> Answer:
+        """Keep what the sender of a refused reply signed, which is evidence against it."""
+        if answer.fault:
+            return answer
+        key, signature = _signature(message.content)
+        binding = Binding(
+            run_id=self.run_id,
+            round=self.round,
+            base_hash=self.base_hash,
+            public_key=key,
+            signature=signature,
+            bound_key=asked.standing.public_key if asked.standing is not None else "",
+        )
+        signed = attested(message, binding, gate=self.gate)
+        if signed is None:
+            return answer
+        return replace(
+            answer,
+            update_hash=signed.update_hash,
+            public_key=key,
+            signature=signature,
+            attested_examples=signed.num_examples,
+        )
 
     def _admit(self, asked: Asked, message: Message, passed: Passed) -> Answer:
         update_hash = model_hash(passed.arrays)

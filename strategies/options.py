@@ -9,7 +9,7 @@ from parity_flwr.core.config import Design, TrustConfig
 from parity_flwr.core.measure import Rule
 from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.core.privacy.ledger import Budget
-from parity_flwr.core.protocols import Journal
+from parity_flwr.core.protocols import Journal, Ledger
 from parity_flwr.core.records import ReputationState
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.bookkeeping import Automatic
@@ -69,6 +69,10 @@ class RunOptions(SeededOptions, total=False):
 
     carried: ReputationState | None
     """Reputation from an earlier run."""
+
+    ledger: Ledger | None
+    """Told of every round once the journal has it; must return at once. ``parity run
+    --chain`` needs none, it reads the journal."""
 
 
 class Options(RunOptions, total=False):

@@ -109,6 +109,7 @@ class Reputation(Evaluating):
                 seed=self.seed,
                 carried=options.get("carried"),
                 extra=promised(options.get("promise")),
+                ledger=options.get("ledger"),
             ),
             inner=pin(inner),
             journal=options.get("journal", AUTOMATIC),

@@ -15,13 +15,20 @@ from parity_flwr.app.bundle.sealing import Source, seal
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.publications import FolderPublications
-from parity_flwr.chain_bridge.content import DirectoryStore, publish_round, score_rows
+from parity_flwr.chain_bridge.content import DirectoryStore, publish_round
+from parity_flwr.core.abi import keccak256
 from parity_flwr.core.content.records import Publication
+from parity_flwr.core.content.scores import score_rows
+from parity_flwr.core.economy.reward_tree import Member
 from parity_flwr.core.records import RoundRecord
 
 ACCOUNTS = {
     "alice": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
     "carol": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+}
+MEMBERS = {
+    name: Member(identity=keccak256(name.encode()), account=account)
+    for name, account in ACCOUNTS.items()
 }
 
 EVERY = frozenset(range(1000))
@@ -54,7 +61,7 @@ def publish_all(run: RunFolder, *, only: frozenset[int] = EVERY) -> list[Publica
         record = entry.record
         if isinstance(record, RoundRecord) and record.round in only:
             rewards = {"alice": 10**18 * record.round, "bob": record.round}
-            rows = score_rows(record.state, accounts=ACCOUNTS, rewards=rewards)
+            rows = score_rows(record.state, earned=rewards, members=MEMBERS)
             model = model_of(record.round)
             done.append(
                 publish_round(

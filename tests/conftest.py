@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from anvil_node import Anvil, find_anvil
 from postgres_server import PostgresServer, find_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +40,12 @@ def isolated_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PARITY_HOME", str(tmp_path / "parity-home"))
     monkeypatch.setenv("FLWR_HOME", str(tmp_path / "flwr-home"))
+
+
+@pytest.fixture(autouse=True)
+def usual_recursion_limit() -> None:
+    """Undo what importing eth-account or py-evm in a test module does to the process."""
+    sys.setrecursionlimit(1000)
 
 
 @pytest.fixture
@@ -87,3 +95,14 @@ def postgres_server() -> Iterator[PostgresServer]:
 def postgres_url(postgres_server: PostgresServer) -> str:
     """Return the SQLAlchemy URL of a new, empty database."""
     return postgres_server.create_database()
+
+
+@pytest.fixture
+def anvil() -> Iterator[Anvil]:
+    """Start a real node on loopback; skip without its program."""
+    pytest.importorskip("web3")
+    program = find_anvil()
+    if program is None:
+        pytest.skip("needs anvil: npm install --no-save @foundry-rs/anvil@1.7.1")
+    with Anvil(program) as node:
+        yield node

@@ -161,7 +161,7 @@ def rpc(modules: Path, folder: Path) -> None:
         for cid in (last.model, last.scores, last.record):
             assert mirror.put(kept.get(cid, max_bytes=1 << 20)) == cid
         found = fetch_round(remote, last.record)
-        assert found.scores.rewards_root == last.rewards_root
+        assert found.scores.reward_root == last.reward_root
         print("a published round was fetched from the node by its CID")
 
 

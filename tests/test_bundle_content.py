@@ -13,9 +13,7 @@ from journal_records import SECRET, finished, header, journal_in
 from journal_tampering import execute
 from parity_flwr.app.bundle.verifying import verify_bundle
 from parity_flwr.app.bundle.writing import bundle_run
-from parity_flwr.app.journal.chain import Entry
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.verification.checks import Line
 from parity_flwr.app.verification.trust import Trust
 from parity_flwr.errors import ConfigError, ContentError, JournalError
 from test_verify_updates import played
@@ -86,37 +84,16 @@ def test_root_head_and_the_last_cid_anchor(run: RunFolder, tmp_path: Path) -> No
     assert not verify_bundle(tmp_path / "x", trust=Trust.parse(earlier.record)).ok
 
 
-class RecordedHead:
-    """A chain that recorded one hash: what the on-chain check is to be."""
-
-    def __init__(self, recorded: str) -> None:
-        self.recorded = recorded
-        self.last = ""
-
-    def see(self, entry: Entry, record: object) -> None:
-        self.last = entry.hash
-
-    def line(self) -> Line:
-        return Line("on-chain record", self.last == self.recorded, self.last[:16])
-
-
 def test_an_address_needs_a_chain_to_ask(run: RunFolder, tmp_path: Path) -> None:
-    made = bundle_run(run, tmp_path / "x", records={"rounds.json": b"{}"})
+    bundle_run(run, tmp_path / "x")
     address = Trust.parse("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
     with pytest.raises(ConfigError, match="needs a chain"):
         verify_bundle(tmp_path / "x", trust=address)
-    seen: list[bytes] = []
-    for recorded, ok in ((made.head, True), ("0" * 64, False)):
-
-        def anchor(bundle: object, value: str, recorded: str = recorded) -> RecordedHead:
-            seen.append(opened(tmp_path / "x").read("chain/rounds.json", max_bytes=10))
-            return RecordedHead(recorded)
-
-        found = verify_bundle(tmp_path / "x", trust=address, anchor=anchor)
-        assert (found.ok, found.anchored) == (ok, ok)
-    assert seen == [b"{}", b"{}"]
-    unasked = {line.name: line.detail for line in verify_bundle(tmp_path / "x").lines}
-    assert unasked["chain records"] == "1 not checked here"
+    with pytest.raises(ConfigError, match="published to a chain"):
+        verify_bundle(tmp_path / "x", trust=address, url="http://127.0.0.1:9")
+    bundle_run(run, tmp_path / "x", records={"evidence": b"{}"})
+    with pytest.raises(ContentError, match="section chain/evidence needs"):
+        verify_bundle(tmp_path / "x")
 
 
 def test_updates_travel_when_asked_and_are_measured_again(tmp_path: Path) -> None:

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from bundled_runs import ACCOUNTS
+from bundled_runs import MEMBERS
 from content_cases import pattern
 from journal_records import finished, model_of
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.publications import FolderPublications
-from parity_flwr.chain_bridge.content import DirectoryStore, publish_round, score_rows
+from parity_flwr.chain_bridge.content import DirectoryStore, publish_round
 from parity_flwr.core.canonical import loads
 from parity_flwr.core.content.cid import Cid
-from parity_flwr.core.content.records import PublishedRound, ScoreList
+from parity_flwr.core.content.records import PublishedRound
 from parity_flwr.core.content.safetensors import decode_safetensors
+from parity_flwr.core.content.scores import ScoreList, score_rows
 from parity_flwr.core.content.unixfs import V0_2015, file_cid
 from parity_flwr.core.encoding import model_hash
 
@@ -97,7 +98,7 @@ def test_two_nodes_exchange_a_published_round(tmp_path: Path) -> None:
         run_id=run.id,
         record=record,
         model=model_of(record.round),
-        rows=score_rows(record.state, accounts=ACCOUNTS, rewards={"alice": 10**18}),
+        rows=score_rows(record.state, members=MEMBERS, earned={"alice": 10**18}),
         log=FolderPublications(run.publications),
     )
     big = store.put(pattern(5 << 20))  # a tree: 20 chunks under one node
@@ -126,4 +127,4 @@ def test_two_nodes_exchange_a_published_round(tmp_path: Path) -> None:
         assert listening(giver.pid) == listening(taker.pid) == {"0100007F"}
     assert taken["big"] == pattern(5 << 20)
     assert model_hash(decode_safetensors(taken["model"])) == whole.record.model_hash
-    assert loads(taken["scores"], ScoreList).rewards_root == published.rewards_root
+    assert loads(taken["scores"], ScoreList).reward_root == published.reward_root

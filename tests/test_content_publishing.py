@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bundled_runs import ACCOUNTS, opened, published_run, sealed, sections
+from bundled_runs import MEMBERS, opened, published_run, sealed, sections
 from journal_records import model_of, record
 from parity_flwr.app.bundle.verifying import verify_bundle
 from parity_flwr.app.bundle.writing import bundle_run
@@ -22,21 +22,18 @@ from parity_flwr.chain_bridge.content import (
     DirectoryStore,
     fetch_round,
     publish_round,
-    score_rows,
 )
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.content.records import (
     Publication,
     PublishedRound,
-    ScoreList,
 )
 from parity_flwr.core.content.safetensors import encode_safetensors
+from parity_flwr.core.content.scores import ScoreList, score_rows
 from parity_flwr.core.content.unixfs import Profile, file_cid
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import ReputationState, RoundRecord
 from parity_flwr.errors import ContentError
-
-ALICE, CAROL = ACCOUNTS["alice"], ACCOUNTS["carol"]
 
 
 class Killed(BaseException):
@@ -79,7 +76,7 @@ def publish(
     store: DirectoryStore | Dying, log: FolderPublications, model: Mapping[str, Any]
 ) -> Publication:
     whole = first_round()
-    rows = score_rows(whole.state, accounts=ACCOUNTS, rewards={"alice": 5, "zoe": 7})
+    rows = score_rows(whole.state, members=MEMBERS, earned={"alice": 5, "zoe": 7})
     return publish_round(store, run_id="run", record=whole, model=model, rows=rows, log=log)
 
 
@@ -117,7 +114,7 @@ def test_from_one_cid_to_all_of_the_run(tmp_path: Path) -> None:
         found = fetch_round(store, cid)
         seen.append(found.published.round)
         expected = published[found.published.round - 1]
-        assert found.scores.rewards_root == expected.rewards_root
+        assert found.scores.reward_root == expected.reward_root
         assert model_hash(found.model) == found.published.record.model_hash
         cid = found.published.previous
     assert seen == [3, 2, 1]
@@ -167,10 +164,13 @@ def test_a_record_that_names_other_scores_or_models_is_refused(tmp_path: Path) -
     with pytest.raises(ContentError, match="needs the model"):
         fetch_round(store, store.put(dumps(other_model)))
     for rows, message in (
-        ((), "has a reputation and no score"),
+        ((), "stands in only one of record and scores"),
         (
-            [replace(row, score=row.score ^ 1) for row in score_rows(whole.record.state)],
-            "its reputation is",
+            [
+                replace(row, reputation=row.reputation ^ 1)
+                for row in score_rows(whole.record.state)
+            ],
+            "has the reputation",
         ),
     ):
         scores = ScoreList.of(rows, run_id="run", round=1)
@@ -223,7 +223,7 @@ def test_a_reward_that_falls_is_named(tmp_path: Path) -> None:
     run, published = published_run(tmp_path / "first")
     store = DirectoryStore(folder=run.content)
     old = loads(store.get(published[2].scores, max_bytes=1 << 20), ScoreList)
-    poorer = [replace(row, reward=row.reward // 4) for row in old.rows]
+    poorer = [replace(row, cumulative=row.cumulative // 4) for row in old.rows]
     scores = ScoreList.of(poorer, run_id="run", round=3)
     cid = str(file_cid([dumps(scores)]))
     assert "the reward of 'alice' fell" in forged(tmp_path, {"scores": cid}, scores=scores)

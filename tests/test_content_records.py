@@ -1,4 +1,4 @@
-"""Score lists give their Merkle roots; models survive safetensors, byte for byte."""
+"""Score lists give the Merkle root on chain; models survive safetensors, byte for byte."""
 
 from __future__ import annotations
 
@@ -13,55 +13,84 @@ from hypothesis import strategies as st
 
 from bundled_runs import ACCOUNTS
 from parity_flwr.core.canonical import dumps, loads
-from parity_flwr.core.content.records import (
-    EMPTY_ROOT,
-    ScoreList,
-    ScoreRow,
-    score_of,
-)
 from parity_flwr.core.content.safetensors import decode_safetensors, encode_safetensors
+from parity_flwr.core.content.scores import ScoreList, ScoreRow, score_rows
+from parity_flwr.core.economy.reward_tree import NO_LEAVES, Member, reward_tree
+from parity_flwr.core.economy.rewards import RewardState
 from parity_flwr.core.encoding import ModelLimits, encode_model
 from parity_flwr.core.merkle import MerkleTree
+from parity_flwr.core.records import ReputationState, Standing
 from parity_flwr.errors import ConfigError, ContentError
 
 ALICE, CAROL = ACCOUNTS["alice"], ACCOUNTS["carol"]
 
 
-def test_roots_by_hand() -> None:
+def row(identity: str, account: str = "", *, reputation: int = 0, reward: int = 0) -> ScoreRow:
+    member = "0x" + identity.encode().hex() * 32 if account else ""
+    return ScoreRow(
+        identity=identity,
+        member=member,
+        account=account,
+        reputation=reputation,
+        cumulative=reward,
+    )
+
+
+def test_the_root_by_hand() -> None:
     rows = (
-        ScoreRow(index=0, identity="a", account=CAROL, score=1, reward=3),
-        ScoreRow(index=1, identity="b", account=ALICE, score=2, reward=4),
-        ScoreRow(index=2, identity="c", account=ALICE, score=3, reward=5),
-        ScoreRow(index=3, identity="d", score=4, reward=6),  # no account: no leaf yet
-        ScoreRow(index=4, identity="e", account=CAROL, score=5),
+        row("a", CAROL, reputation=1, reward=3),
+        row("b", ALICE, reputation=2, reward=4),
+        row("c", ALICE, reputation=3, reward=5),  # two identities may share an account
+        row("d", reputation=4, reward=6),  # not registered: no leaf yet
+        row("e", CAROL, reputation=5),
     )
     found = ScoreList.of(rows, run_id="run", round=1)
-    rewards = MerkleTree.of([[ALICE, 9], [CAROL, 3]], types=["address", "uint256"])
-    scores = MerkleTree.of(
-        [[i, "abcde"[i], i + 1] for i in range(5)], types=["uint256", "string", "uint256"]
+    tree = MerkleTree.of(
+        [
+            [b"a" * 32, CAROL, 1, 3],
+            [b"b" * 32, ALICE, 2, 4],
+            [b"c" * 32, ALICE, 3, 5],
+            [b"e" * 32, CAROL, 5, 0],
+        ],
+        types=["bytes32", "address", "uint256", "uint256"],
     )
-    assert found.rewards_root == "0x" + rewards.root.hex()
-    assert found.scores_root == "0x" + scores.root.hex()
+    assert found.reward_root == "0x" + tree.root.hex()
+    assert found.tree.total == 12
     assert loads(dumps(found), ScoreList) == found
-    empty = ScoreList.of((), run_id="run", round=1)
-    assert empty.scores_root == empty.rewards_root == EMPTY_ROOT
+    empty = ScoreList.of((row("d", reward=6),), run_id="run", round=1)
+    assert empty.reward_root == "0x" + NO_LEAVES.hex()
+
+
+@given(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")))
+def test_a_published_list_gives_the_root_of_the_tree_on_chain(
+    names: set[str], registered: set[str]
+) -> None:
+    standing = Standing(scores=(0.0, 0.0, 0.0, 0.0), composite=250.0)
+    state = ReputationState(standings=dict.fromkeys(sorted(names), standing))
+    members = {name: Member(identity=name.encode() * 32, account=ALICE) for name in registered}
+    earned = {name: ord(name) for name in sorted(names)}
+    rows = score_rows(state, earned=earned, members=members)
+    found = loads(dumps(ScoreList.of(rows, run_id="run", round=1)), ScoreList)
+    on_chain = reward_tree(RewardState(earned=earned), state, members)
+    assert found.reward_root == "0x" + on_chain.root.hex()
+    assert found.tree == on_chain
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"rows": ()},
-        {"scores_root": EMPTY_ROOT},
-        {"rewards_root": EMPTY_ROOT},
-        {"rows": (ScoreRow(index=1, identity="a", score=0, account=ALICE, reward=1),)},
-        {"rows": (ScoreRow(index=0, identity="a", score=1, account=ALICE, reward=1),)},
-        {"rows": (ScoreRow(index=0, identity="a", score=0, account=ALICE, reward=1),) * 2},
+        {"reward_root": "0x" + NO_LEAVES.hex()},
+        {"rows": (row("a", ALICE, reputation=1, reward=1),)},
+        {"rows": (row("a", ALICE, reward=2),)},
+        {"rows": (row("a", CAROL, reward=1),)},
+        {"rows": (row("a", ALICE, reward=1),) * 2},
+        {"rows": (row("b", ALICE), row("a", ALICE, reward=1))},
     ],
-    ids=range(6),
+    ids=range(7),
 )
-def test_a_list_that_does_not_give_its_roots_is_refused(change: Mapping[str, Any]) -> None:
-    row = ScoreRow(index=0, identity="a", score=0, account=ALICE, reward=1)
-    whole = ScoreList.of((row,), run_id="run", round=1)
+def test_a_list_that_does_not_give_its_root_is_refused(change: Mapping[str, Any]) -> None:
+    whole = ScoreList.of((row("a", ALICE, reward=1),), run_id="run", round=1)
     with pytest.raises(ConfigError, match="a score list needs"):
         replace(whole, **change)
 
@@ -70,24 +99,20 @@ def test_a_list_that_does_not_give_its_roots_is_refused(change: Mapping[str, Any
     "change",
     [
         {"account": ALICE.lower()},
-        {"account": "0x12"},
-        {"account": "x"},
-        {"score": -1},
-        {"score": 1_000_001},
-        {"reward": -1},
-        {"reward": 1 << 128},
+        {"account": ""},
+        {"member": ""},
+        {"member": "0x12"},
+        {"member": "0x" + "AB" * 32},
+        {"reputation": -1},
+        {"reputation": 1_000_000_001},
+        {"cumulative": -1},
+        {"cumulative": 1 << 128},
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_a_row_out_of_range_is_refused(change: Mapping[str, Any]) -> None:
     with pytest.raises(ConfigError, match="a score list needs"):
-        replace(ScoreRow(index=0, identity="a", score=0), **change)
-
-
-def test_scores_are_millionths_and_ties_go_to_even() -> None:
-    assert [score_of(x) for x in (0.0, 1 / 16, 3 / 16, 123.4567, 1000.0)] == [
-        0, 62, 188, 123457, 1_000_000,
-    ]  # fmt: skip
+        replace(row("a", ALICE), **change)
 
 
 @given(st.integers(0, 2**32), st.lists(st.sampled_from("?bBhHiIlLefd"), max_size=6))

@@ -105,6 +105,7 @@ def test_the_environment_is_read_once_and_round_trips(tmp_path: Path) -> None:
         "PARITY_JOURNAL": "postgresql://me:hunter2@host/db",
         "PARITY_REPUTATION_FROM": "latest",
         "PARITY_KEEP_UPDATES": "1",
+        "PARITY_PUBLISH": "1",
         "PARITY_BASELINE": "yes",
     }
     environment = Environment.read(variables)
@@ -121,7 +122,7 @@ def test_an_empty_environment_has_defaults() -> None:
     assert environment.variables() == {"PARITY_HOME": str(Path.home() / ".parity")}
 
 
-@pytest.mark.parametrize("name", ["PARITY_KEEP_UPDATES", "PARITY_BASELINE"])
+@pytest.mark.parametrize("name", ["PARITY_KEEP_UPDATES", "PARITY_BASELINE", "PARITY_PUBLISH"])
 def test_a_flag_is_yes_or_no(name: str) -> None:
     assert Environment.read({name: "0"}) == Environment.read({name: "off"})
     with pytest.raises(ConfigError, match=f"{name} needs 1 or 0; got 'maybe'"):

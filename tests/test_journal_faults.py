@@ -47,15 +47,15 @@ def test_an_older_journal_is_upgraded_in_place(tmp_path: Path) -> None:
 
     engine = create_engine(journal.folder.journal_url)
     with engine.begin() as connection:
-        upgrade(connection, (*MIGRATIONS, ("0003", add_note)))
+        upgrade(connection, (*MIGRATIONS, ("0004", add_note)))
     with engine.begin() as connection:
-        assert current_version(connection) == "0003"
+        assert current_version(connection) == "0004"
         assert "note" in [each["name"] for each in inspect(connection).get_columns("runs")]
-        upgrade(connection, (*MIGRATIONS, ("0003", add_note)))
+        upgrade(connection, (*MIGRATIONS, ("0004", add_note)))
     engine.dispose()
 
 
-@pytest.mark.parametrize("version", ["0003", "9999", "", "x" * 100])
+@pytest.mark.parametrize("version", ["0004", "9999", "", "x" * 100])
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path, version: str) -> None:
     folder = finished(tmp_path / "run")
     connection = sqlite3.connect(folder.database)
@@ -63,7 +63,7 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path, version: str) -
     connection.commit()
     connection.close()
     before = folder.database.read_bytes()
-    with pytest.raises(JournalError, match="needs schema version 0002 or older"):
+    with pytest.raises(JournalError, match="needs schema version 0003 or older"):
         journal_in(folder.path).rounds()
     with pytest.raises(JournalError, match="install the parity-flwr that wrote it"):
         journal_in(folder.path).begin(header())

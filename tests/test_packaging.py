@@ -25,6 +25,7 @@ IMPORT_NAMES = {
     "pycryptodome": "Crypto",
     "grpcio": "grpc",
     "protobuf": "google",
+    "py-evm": "eth",
 }
 HEAVY = ("torch", "sklearn", "mlxtend", "matplotlib", "opacus", "tenseal", "web3", "ray")
 LIGHT_MODULES = (

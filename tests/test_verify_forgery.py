@@ -107,9 +107,12 @@ def test_damaged_and_missing_files_are_named(run: RunFolder) -> None:
 
 
 def signed_run(
-    path: Path, *, key: Ed25519Signer, signer: Ed25519Signer, bound: str = ""
+    path: Path, *, key: Ed25519Signer, signer: Ed25519Signer, bound: str = "", blame: str = ""
 ) -> RunFolder:
-    """Return a run of one round in which one reply carries a signature."""
+    """Return a run of one round in which one reply carries a signature.
+
+    ``blame`` is the signature of a reply that the gate refused.
+    """
     journal = journal_in(path)
     alice = replace(newcomer(CONFIG.reputation), public_key=bound)
     before = ReputationState(standings={"alice": alice} if bound else {})
@@ -124,7 +127,7 @@ def signed_run(
         num_examples=reply.num_examples or 0,
     )
     reply = replace(reply, signature=signer.sign(payload).hex())
-    forged = replace(reply, identity="zed", verdict=Verdict.QUARANTINED, signature="00" * 64)
+    forged = replace(reply, identity="zed", verdict=Verdict.QUARANTINED, signature=blame)
     replies = (whole.facts.replies[0], reply, *whole.facts.replies[2:], forged)
     facts = RoundFacts(round=1, replies=replies)
     state, decision = decide(before, facts, CONFIG)
@@ -139,6 +142,12 @@ def test_signatures_are_checked_where_the_reply_was_accepted(tmp_path: Path) -> 
     assert {line.name: line.detail for line in good.lines}["signatures"] == "1 signatures valid"
     bad = verify(signed_run(tmp_path / "bad", key=key, signer=other))
     assert "round 1, 'alice'" in failures(bad)["signatures"]
+
+
+def test_made_up_evidence_against_a_refused_reply_is_named(tmp_path: Path) -> None:
+    key = Ed25519Signer.from_seed(bytes(32))
+    run = signed_run(tmp_path / "run", key=key, signer=key, blame="00" * 64)
+    assert "round 1, 'zed'" in failures(verify(run))["signatures"]
 
 
 def test_a_valid_signature_of_another_key_than_the_identitys_is_named(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from parity_flwr.core.canonical import MAX_BYTES, loads
-from parity_flwr.core.content.records import PublishedRound, ScoreList, scores_problem
+from parity_flwr.core.content.records import PublishedRound, scores_problem
 from parity_flwr.core.content.safetensors import decode_safetensors
+from parity_flwr.core.content.scores import ScoreList
 from parity_flwr.core.encoding import ModelLimits, model_hash
 from parity_flwr.core.protocols import ContentStore
 from parity_flwr.errors import ContentError, JournalError
@@ -32,7 +33,7 @@ def fetch_round(
     """Return a published round with its scores and its model.
 
     Every file is the one that its CID names, the model has the hash of the record, the scores
-    are those of the record's reputation, and both Merkle roots are their rows'.
+    are those of the record's reputation, and their Merkle root is their rows'.
 
     Parameters
     ----------

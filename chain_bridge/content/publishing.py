@@ -8,49 +8,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from parity_flwr.core.canonical import dumps
-from parity_flwr.core.content.records import (
-    Publication,
-    PublishedRound,
-    ScoreList,
-    ScoreRow,
-    score_of,
-)
+from parity_flwr.core.content.records import Publication, PublishedRound
 from parity_flwr.core.content.safetensors import safetensors_chunks
+from parity_flwr.core.content.scores import ScoreList, ScoreRow
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.protocols import ContentStore, PublicationLog
-from parity_flwr.core.records import ReputationState, RoundRecord
+from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import ContentError
-
-
-def score_rows(
-    state: ReputationState,
-    *,
-    accounts: Mapping[str, str] | None = None,
-    rewards: Mapping[str, int] | None = None,
-) -> tuple[ScoreRow, ...]:
-    """Return a row for every identity with a reputation or a reward, sorted.
-
-    Parameters
-    ----------
-    state : ReputationState
-        After the round.
-    accounts : mapping of str to str, optional, keyword-only
-        Each identity's address with its EIP-55 checksum.
-    rewards : mapping of str to int, optional, keyword-only
-        What each identity has earned so far, base units.
-    """
-    accounts, rewards = accounts or {}, rewards or {}
-    names = sorted(state.standings.keys() | rewards.keys())
-    return tuple(
-        ScoreRow(
-            index=index,
-            identity=name,
-            account=accounts.get(name, ""),
-            score=score_of(state.standings[name].composite) if name in state.standings else 0,
-            reward=rewards.get(name, 0),
-        )
-        for index, name in enumerate(names)
-    )
 
 
 def publish_round(
@@ -74,7 +38,8 @@ def publish_round(
     store : ContentStore
         Where to.
     run_id, record, model, rows : keyword-only
-        The round, the model after it, and :func:`score_rows`.
+        The round, the model after it, and
+        :func:`parity_flwr.core.content.scores.score_rows`.
     log : PublicationLog, keyword-only
         What remembers the round; it gives the CID of the round before.
     head : str, keyword-only
@@ -113,8 +78,7 @@ def publish_round(
         record=store.put(dumps(whole)),
         model=model_cid,
         scores=scores_cid,
-        scores_root=scores.scores_root,
-        rewards_root=scores.rewards_root,
+        reward_root=scores.reward_root,
     )
     for cid in (publication.model, publication.scores, publication.record):
         store.pin(cid)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from flwr.app import ArrayRecord, MetricRecord
 from flwr.serverapp.strategy import FedAvg, Strategy
 
 from parity_flwr.app.capture import captured
+from parity_flwr.app.chains.choice import ChainChoice
+from parity_flwr.app.chains.publishing import Publishing
+from parity_flwr.app.chains.summary import ChainSummary, chain_summary
 from parity_flwr.app.demo_task import CLIENTS, ROUNDS, DemoTask
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.app.journal import open_journal
@@ -26,6 +30,9 @@ from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.rounds import excluded_identities
 from parity_flwr.strategies import ReputationFedAvg, Sampling
 
+EMBEDDED = ChainChoice()
+"""The chain of the demo: a real EVM in this process."""
+
 Curve = tuple[tuple[int, float], ...]
 
 
@@ -39,6 +46,9 @@ class DemoResult:
     accuracy_parity: float
     attackers: tuple[str, ...]
     flagged: tuple[str, ...]  # identities excluded at the end of the run
+    reputation: Mapping[str, float]  # composite by identity, at the end
+    chain: ChainSummary | None  # None without a chain
+    trouble: str  # why not all rounds are on the chain, empty if they are
     verification: Verification
     report: Path
     seconds: float
@@ -52,6 +62,8 @@ class DemoResult:
             "accuracy_parity": self.accuracy_parity,
             "attackers": list(self.attackers),
             "flagged": list(self.flagged),
+            "chain": None if self.chain is None else self.chain.to_json(),
+            "trouble": self.trouble,
             "verify": "ok" if self.verification.ok else "failed",
             "checks": [
                 {"name": line.name, "ok": line.ok, "detail": line.detail}
@@ -62,7 +74,9 @@ class DemoResult:
         }
 
 
-def run_demo(*, seed: int, home: Path, on_progress: LiveTable) -> DemoResult:
+def run_demo(
+    *, seed: int, home: Path, on_progress: LiveTable, chain: ChainChoice | None = EMBEDDED
+) -> DemoResult:
     """Run the oracle, plain FedAvg and ours on one seed, in this process, offline.
 
     The run with reputation is journalled in a new run under ``home``, verified and reported.
@@ -75,34 +89,53 @@ def run_demo(*, seed: int, home: Path, on_progress: LiveTable) -> DemoResult:
         ``$PARITY_HOME``.
     on_progress : LiveTable
         Where the run is shown.
+    chain : ChainChoice or None
+        Where its rounds are anchored and its clients are paid; None for nowhere.
     """
     started = time.perf_counter()
     folder = RunFolder.create(home)
     task = DemoTask(seed)
     everybody = range(CLIENTS)
     on_progress.expect(ROUNDS)
+    publishing = _publishing(chain, folder, task)
+    if chain is not None:
+        on_progress.pays(chain.rewards)
     with captured(folder.path / "flower.log"):
         on_progress("FedAvg over the honest clients alone")
         oracle = _train(task, FedAvg(fraction_evaluate=0.0), task.honest)
         on_progress("FedAvg over everybody")
         fedavg = _train(task, FedAvg(fraction_evaluate=0.0), everybody)
         strategy = _strategy(seed, folder)
-        with Follower(lambda: folder, on_progress):
+        with Follower(lambda: folder, on_progress), publishing or nullcontext():
             ours = _train(task, strategy, everybody)
     baselines = Baselines(fedavg=_baseline(fedavg), oracle=_baseline(oracle))
     write_baselines(folder.path, baselines)
     verification = verify(folder)
+    journal = open_journal(folder)
+    state = journal.rounds()[-1].state
     return DemoResult(
         run_id=folder.id,
         accuracy_clean=oracle[-1][1],
         accuracy_fedavg=fedavg[-1][1],
         accuracy_parity=ours[-1][1],
         attackers=tuple(sorted(f"client-{k}" for k in task.attackers)),
-        flagged=excluded_identities(open_journal(folder).rounds()[-1].state, TrustConfig()),
+        flagged=excluded_identities(state, TrustConfig()),
+        reputation={name: each.composite for name, each in state.standings.items()},
+        chain=chain_summary(journal),
+        trouble=publishing.trouble if publishing is not None else "",
         verification=verification,
         report=write_report(folder, verification=verification),
         seconds=time.perf_counter() - started,
     )
+
+
+def _publishing(
+    chain: ChainChoice | None, folder: RunFolder, task: DemoTask
+) -> Publishing | None:
+    """Publish the rounds; every client consents with the key that signs its replies."""
+    if chain is None:
+        return None
+    return Publishing(chain, locate=lambda: folder, signer_of=task.signer_of)
 
 
 def _strategy(seed: int, folder: RunFolder) -> ReputationFedAvg:

@@ -18,6 +18,7 @@ from parity_flwr.clients import (
     Examples,
     LocalTraining,
     TorchClient,
+    derived_signer,
     derived_signers,
     evaluate_arrays,
     initial_arrays,
@@ -28,6 +29,7 @@ from parity_flwr.clients.attacks import ALIE, Attack, AttackMod, LabelFlip, Sign
 
 if TYPE_CHECKING:
     from parity_flwr.clients.torch_model import ModelFactory
+    from parity_flwr.core.signatures import Signer
 
 CLIENTS = 10
 ROUNDS = 15
@@ -95,8 +97,19 @@ class DemoTask:
             place: self.attackers[k] for place, k in enumerate(members) if k in self.attackers
         }
         mod = AttackMod(attackers, seed=self.seed, num_partitions=len(members))
-        signer = derived_signers(f"parity demo {self.seed}".encode())
+        signer = derived_signers(self._secret)
         return ClientApp(self._client_fn(members), mods=parity_mods(signer, inner=[mod]))
+
+    def signer_of(self, identity: str) -> Signer | None:
+        """Return the key with which an identity signs, None if it is no client."""
+        place = identity.removeprefix("client-")
+        if not place.isdecimal() or int(place) >= CLIENTS:
+            return None
+        return derived_signer(self._secret, int(place))
+
+    @property
+    def _secret(self) -> bytes:
+        return f"parity demo {self.seed}".encode()
 
     def _client_fn(self, members: Sequence[int]) -> Callable[[Context], Client]:
         def client_fn(context: Context) -> Client:

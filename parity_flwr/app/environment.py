@@ -31,10 +31,13 @@ class Environment:
     reputation_from: str | None = None  # PARITY_REPUTATION_FROM, a run to carry on from
     keep_updates: bool = False  # PARITY_KEEP_UPDATES
     trust: bool = True  # False under PARITY_BASELINE: the inner strategy runs alone
+    publish: bool = False  # PARITY_PUBLISH: models are kept until their round is published
     ipfs_url: str = ""  # PARITY_IPFS_URL, the RPC of a node that gets published content too
     ipfs_token: str = field(default="", repr=False)  # PARITY_IPFS_TOKEN, a bearer token
     pinning_url: str = ""  # PARITY_PINNING_URL, an IPFS pinning service
     pinning_token: str = field(default="", repr=False)  # PARITY_PINNING_TOKEN
+    chain_key: str | None = field(default=None, repr=False)  # PARITY_CHAIN_KEY, hex
+    wallet_password: str | None = field(default=None, repr=False)  # PARITY_WALLET_PASSWORD
     debug: bool = False  # PARITY_DEBUG: an unexpected error shows its traceback
 
     @classmethod
@@ -55,10 +58,13 @@ class Environment:
             reputation_from=given.get("PARITY_REPUTATION_FROM") or None,
             keep_updates=_flag(given, "PARITY_KEEP_UPDATES"),
             trust=not _flag(given, "PARITY_BASELINE"),
+            publish=_flag(given, "PARITY_PUBLISH"),
             ipfs_url=given.get("PARITY_IPFS_URL", ""),
             ipfs_token=given.get("PARITY_IPFS_TOKEN", ""),
             pinning_url=given.get("PARITY_PINNING_URL", ""),
             pinning_token=given.get("PARITY_PINNING_TOKEN", ""),
+            chain_key=given.get("PARITY_CHAIN_KEY") or None,
+            wallet_password=given.get("PARITY_WALLET_PASSWORD") or None,
             debug=_flag(given, "PARITY_DEBUG"),
         )
 
@@ -70,6 +76,7 @@ class Environment:
             "PARITY_REPUTATION_FROM": self.reputation_from,
             "PARITY_KEEP_UPDATES": "1" if self.keep_updates else None,
             "PARITY_BASELINE": None if self.trust else "1",
+            "PARITY_PUBLISH": "1" if self.publish else None,
             "PARITY_IPFS_URL": self.ipfs_url or None,
             "PARITY_IPFS_TOKEN": self.ipfs_token or None,
             "PARITY_PINNING_URL": self.pinning_url or None,

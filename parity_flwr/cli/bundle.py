@@ -30,17 +30,26 @@ _EPILOG = examples(
     help="Include the clients' updates that were kept; private data may be read out of them.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option(
+    "--chain", "url", metavar="URL", help="The node of a run that was published to one."
+)
 @json_option
-def bundle(reference: str, output: Path, updates: bool, force: bool, as_json: bool) -> None:
+def bundle(
+    reference: str, output: Path, updates: bool, force: bool, url: str | None, as_json: bool
+) -> None:
     """Write one file with which anybody can verify a run offline."""
+    from parity_flwr.app.bundle.chain_section import NAME, encode_evidence
     from parity_flwr.app.bundle.writing import bundle_run, require_output
+    from parity_flwr.app.chains.evidence import run_evidence
     from parity_flwr.app.content import content_store
 
     require_output(output, overwrite=force)
     environment = Environment.read()
     folder = RunFolder.find(reference, environment.home)
     store = content_store(folder, environment)
-    made = bundle_run(folder, output, updates=updates, store=store)
+    evidence = run_evidence(folder.path, url=url)
+    records = {} if evidence is None else {NAME: encode_evidence(evidence)}
+    made = bundle_run(folder, output, updates=updates, store=store, records=records)
 
     def human(out: Output) -> None:
         out.line(f"{output}: {made.bundle.end} bytes, {made.rounds} rounds of {folder.id}")

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from parity_flwr.app.environment import Environment
+from parity_flwr.cli.listing import listed
 from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.progress import progress_bar
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
     from parity_flwr.app.compare.run import Comparison
 
-Item = TypeVar("Item")
 MAX_SEEDS = 1000
 _PRESETS = (
     "smoke",
@@ -84,14 +76,14 @@ def compare(
         raise ConfigError("--resume needs a folder", came="none", action="give --output DIR")
     plan = narrowed(
         PRESETS[preset](data),
-        strategies=_listed(strategies, str, "strategies"),
-        attacks=_listed(attacks, str, "attacks"),
-        fractions=_listed(fractions, float, "fractions"),
-        partitions=_listed(partitions, str, "partitions"),
+        strategies=listed(strategies, str, "strategies"),
+        attacks=listed(attacks, str, "attacks"),
+        fractions=listed(fractions, float, "fractions"),
+        partitions=listed(partitions, str, "partitions"),
         seeds=_seeds(seeds),
     )
     out = Output(as_json, quiet=quiet)
-    with _bar(out) as bar:
+    with progress_bar(out) as bar:
         task = bar.add_task(plan.name, total=None)
         done = run(
             plan,
@@ -103,33 +95,9 @@ def compare(
     out.result(done.to_json(), lambda out: _show(out, done))
 
 
-def _bar(out: Output) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=out.progress,
-    )
-
-
-def _listed(text: str, kind: Callable[[str], Item], option: str) -> tuple[Item, ...]:
-    """Read values between commas; without repetitions, in the order given."""
-    try:
-        values = [kind(part.strip()) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise ConfigError(
-            f"--{option} needs values between commas",
-            came=repr(text[:60]),
-            action=f"change --{option}",
-        ) from error
-    return tuple(dict.fromkeys(values))
-
-
 def _seeds(text: str) -> tuple[int, ...]:
     """Read "5" as the seeds 0 to 4, and "3," or "0,3,7" as those seeds."""
-    values = _listed(text, int, "seeds")
+    values = listed(text, int, "seeds")
     if "," in text or not values:
         return values
     if not 1 <= values[0] <= MAX_SEEDS:

@@ -9,25 +9,41 @@ from rich.table import Table
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.live import LiveTable
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.verify import show_lines
+from parity_flwr.core.economy.amounts import UNIT
 from parity_flwr.errors import RunError
 
 if TYPE_CHECKING:
     from parity_flwr.app.demo import DemoResult
 
+_NUMBERS = ("reputation", "reward")
+
 
 @click.command(epilog=examples("parity demo", "parity demo --seed 3", "parity demo --json"))
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--chain",
+    type=click.Choice(["off", "embedded"]),
+    default="embedded",
+    show_default=True,
+    help="Where rounds are anchored and clients are paid.",
+)
 @click.option("--quiet", is_flag=True, help="No live table.")
 @json_option
-def demo(seed: int, quiet: bool, as_json: bool) -> None:
+def demo(seed: int, chain: str, quiet: bool, as_json: bool) -> None:
     """Ten clients on real images, three of them attackers, in under a minute, offline."""
+    from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.demo import run_demo
 
     out = Output(as_json, quiet=quiet)
     with LiveTable(out.progress) as table:
-        done = run_demo(seed=seed, home=Environment.read().home, on_progress=table)
+        done = run_demo(
+            seed=seed,
+            home=Environment.read().home,
+            on_progress=table,
+            chain=ChainChoice.parse(chain),
+        )
     out.result(done.to_json(), lambda out: _show(out, done))
     if not done.verification.ok:
         raise RunError(
@@ -47,10 +63,33 @@ def _show(out: Output, done: DemoResult) -> None:
     table.add_row("parity, all ten", f"{done.accuracy_parity:.1%}", style="bold")
     out.table(table)
     out.line("")
-    out.line(f"attackers  {', '.join(done.attackers)}")
-    out.line(f"excluded   {', '.join(done.flagged) or 'nobody'}")
+    out.table(_clients(done))
+    out.line("")
+    if done.chain is not None:
+        made = done.chain
+        out.line(
+            f"chain      embedded, ledger {made.deployment.ledger}: {made.anchored} of "
+            f"{made.rounds} rounds, {made.round_gas} gas each"
+        )
+    if done.trouble:
+        out.line(f"trouble    {done.trouble}", style="bold red")
+    out.line(f"report     {done.report}")
+    out.line(f"seconds    {done.seconds:.1f}")
     out.line("")
     show_lines(out, done.verification)
     out.line(f"verify     {'ok' if done.verification.ok else 'failed'}")
-    out.line(f"report     {done.report}")
-    out.line(f"seconds    {done.seconds:.1f}")
+
+
+def _clients(done: DemoResult) -> Table:
+    """Return who attacked, who was found out, and who was paid what."""
+    paid = {} if done.chain is None else done.chain.rewards.earned
+    table = plain_table("client", "is", "ended", "reputation", "reward", right=_NUMBERS)
+    for name, reputation in sorted(done.reputation.items()):
+        table.add_row(
+            name,
+            "an attacker" if name in done.attackers else "honest",
+            "excluded" if name in done.flagged else "included",
+            f"{reputation:.0f}",
+            "–" if done.chain is None else f"{paid.get(name, 0) / UNIT:.2f}",
+        )
+    return table

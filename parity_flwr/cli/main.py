@@ -20,14 +20,21 @@ from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
+from parity_flwr.cli.chain import chain
 from parity_flwr.cli.compare import compare
+from parity_flwr.cli.consent import consent
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
+from parity_flwr.cli.economy import economy
+from parity_flwr.cli.events import events
+from parity_flwr.cli.members import claim, rewards, stake, unstake
 from parity_flwr.cli.output import examples, report_error
+from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
 from parity_flwr.cli.verify import verify
+from parity_flwr.cli.wallet import wallet
 from parity_flwr.errors import ConfigError, ParityError, RunError
 
 INTERRUPTED = 130
@@ -65,13 +72,23 @@ _COMMANDS = (
     report,
     runs,
     reputation,
+    consent,
+    rewards,
+    claim,
+    stake,
+    unstake,
+    events,
     verify,
     bundle,
     ban,
     unban,
     doctor,
     bench,
+    economy,
+    price,
     audit_privacy,
+    chain,
+    wallet,
 )
 for _command in _COMMANDS:
     parity.add_command(_command)

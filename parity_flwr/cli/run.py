@@ -10,6 +10,7 @@ import click
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
 from parity_flwr.errors import ConfigError
@@ -20,6 +21,8 @@ _EPILOG = examples(
     "parity run . --run-config 'num-server-rounds=5 seed=7' --baseline",
     "parity run . --engine deployment --superlink 127.0.0.1:8000",
     "parity run . --resume latest",
+    "parity run . --chain embedded",
+    "parity run . --chain http://127.0.0.1:8545 --wallet publisher --members members.json",
     "parity run data.csv --target price --model random_forest --clients 10 --rounds 3",
     "parity run data.csv --target sick --model logistic --privacy medium --epsilon 2",
 )
@@ -43,6 +46,7 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
         out.line(f"FedAvg     {shown}")
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
+    draw_chain(out, result["chain"])
     out.line(f"next       parity report {result['run_id']}")
 
 
@@ -81,6 +85,7 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @click.option("--baseline", is_flag=True, help="Run again without reputation, to compare.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds at most.")
 @click.option("--quiet", is_flag=True, help="No live table.")
+@chain_options
 @table_options
 @json_option
 def run(
@@ -96,6 +101,9 @@ def run(
     baseline: bool,
     timeout: float | None,
     quiet: bool,
+    chain: str | None,
+    wallet: str | None,
+    members: Path | None,
     target: str | None,
     model: str | None,
     rounds: int | None,
@@ -113,11 +121,13 @@ def run(
     APP may also be a CSV file: then its rows are divided among --clients, and a --model of
     the --target is trained on them for --rounds, in this process or with --engine simulation.
     """
+    from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
     out = Output(as_json, quiet=quiet)
+    chosen = ChainChoice.parse(chain, wallet=wallet, members=members)
     options = TableOptions(
         target=target,
         model=model,
@@ -149,6 +159,7 @@ def run(
             home=home,
             resume=RunFolder.find(resume, home) if resume else None,
             keep_updates=keep_updates,
+            chain=chosen,
             out=out,
         )
         out.result(found, lambda out: draw_table(out, found))
@@ -166,6 +177,7 @@ def run(
         keep_updates=keep_updates,
         baseline=baseline,
         timeout_s=timeout,
+        chain=chosen,
     )
     with LiveTable(out.progress) as table:
         result = perform(request, table)

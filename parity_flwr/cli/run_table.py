@@ -11,10 +11,12 @@ import click
 
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.output import Output
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -96,6 +98,7 @@ def run_csv(
     home: Path,
     resume: RunFolder | None,
     keep_updates: bool,
+    chain: ChainChoice | None,
     out: Output,
 ) -> dict[str, Any]:
     """Run a federation over the rows of a CSV file.
@@ -132,7 +135,12 @@ def run_csv(
         ),
     )
     request = TabularRequest(
-        plan=plan, home=home, resume=resume, keep_updates=keep_updates, engine=engine
+        plan=plan,
+        home=home,
+        resume=resume,
+        keep_updates=keep_updates,
+        engine=engine,
+        chain=chain,
     )
     with LiveTable(out.progress) as table:
         return run_table(request, table, say=lambda line: _say(out, options, line))
@@ -169,4 +177,5 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
         )
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
+    draw_chain(out, result["chain"])
     out.line(f"next       parity report {result['run_id']}")

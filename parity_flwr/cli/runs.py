@@ -10,6 +10,7 @@ from rich.text import Text
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.text import printable
+from parity_flwr.cli.members import draw_standings, run_desk
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.core.records import DIMENSIONS
 from parity_flwr.errors import ParityError
@@ -77,12 +78,31 @@ def _draw_reputation(out: Output, result: dict[str, Any]) -> None:
     out.table(table)
 
 
-@click.command(epilog=examples("parity reputation latest", "parity reputation latest --json"))
+@click.command(
+    epilog=examples(
+        "parity reputation latest",
+        "parity reputation latest --json",
+        "parity reputation latest --chain embedded",
+    )
+)
 @click.argument("reference", metavar="RUN")
+@click.option(
+    "--chain",
+    "where",
+    metavar="embedded|URL",
+    help="What ledger and registry on chain say instead, stakes included.",
+)
 @json_option
-def reputation(reference: str, as_json: bool) -> None:
+def reputation(reference: str, where: str | None, as_json: bool) -> None:
     """Show every client's reputation after a run's last round."""
     from parity_flwr.app.report.summary import standings
+
+    if where is not None:
+        from parity_flwr.app.chains.money import chain_standings
+
+        found = chain_standings(run_desk(reference, where))
+        Output(as_json).result(found, lambda out: draw_standings(out, found))
+        return
 
     folder = RunFolder.find(reference, Environment.read().home)
     result = {"run_id": folder.id, **standings(folder)}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _EPILOG = examples(
     "parity verify latest",
     "parity verify latest --json",
+    "parity verify latest --chain http://127.0.0.1:8545 --trust 0x5aAe...BeAed",
     "parity verify --bundle run.parity",
     "parity verify 20261120-064512-ab12 --updates ~/.parity/runs/20261120-064512-ab12/updates",
 )
@@ -41,9 +42,12 @@ def show_lines(out: Output, found: Verification) -> None:
 )
 @click.option(
     "--trust",
-    metavar="ROOT|CID",
-    help="What you have from elsewhere: the head or root that 'parity bundle' shows, or the "
-    "CID of the last published round.",
+    metavar="ROOT|CID|ADDRESS",
+    help="What you have from elsewhere: the head or root that 'parity bundle' shows, the "
+    "CID of the last published round, or the address of the ledger on chain.",
+)
+@click.option(
+    "--chain", "url", metavar="URL", help="The node of a run that was published to one."
 )
 @click.option(
     "--updates",
@@ -57,6 +61,7 @@ def verify(
     reference: str | None,
     bundle: Path | None,
     trust: str | None,
+    url: str | None,
     updates: Path | None,
     as_json: bool,
 ) -> None:
@@ -66,9 +71,9 @@ def verify(
     _require_one(reference, bundle, updates)
     trusted = Trust.parse(trust) if trust is not None else None
     name, found, more = (
-        _verify_bundle(bundle, trusted)
+        _verify_bundle(bundle, trusted, url)
         if bundle is not None
-        else _verify_run(reference or "", updates, trusted)
+        else _verify_run(reference or "", updates, trusted, url)
     )
 
     def human(out: Output) -> None:
@@ -82,19 +87,21 @@ def verify(
 
 
 def _verify_run(
-    reference: str, updates: Path | None, trust: Trust | None
+    reference: str, updates: Path | None, trust: Trust | None, url: str | None
 ) -> tuple[str, Verification, dict[str, Any]]:
     from parity_flwr.app.verification.verify import verify as verify_run
 
     folder = RunFolder.find(reference, Environment.read().home)
-    found = verify_run(folder, updates=updates, trust=trust)
+    found = verify_run(folder, updates=updates, trust=trust, url=url)
     return folder.id, found, {"run_id": folder.id}
 
 
-def _verify_bundle(path: Path, trust: Trust | None) -> tuple[str, Verification, dict[str, Any]]:
+def _verify_bundle(
+    path: Path, trust: Trust | None, url: str | None
+) -> tuple[str, Verification, dict[str, Any]]:
     from parity_flwr.app.bundle.verifying import verify_bundle
 
-    found = verify_bundle(path, trust=trust)
+    found = verify_bundle(path, trust=trust, url=url)
     more = {"run_id": found.run_id, "bundle": str(path), "anchored": found.anchored}
     return str(path), found, more
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from parity_flwr.core.anchoring import (
+    Attempt,
+    BlockId,
+    ChainLog,
+    Inclusion,
+    Intent,
+    OutboxRow,
+    OutboxState,
+)
 from parity_flwr.core.content.records import PinStatus, Publication
 from parity_flwr.core.content.unixfs import Profile
 from parity_flwr.core.privacy.ledger import Charge, Spending
@@ -163,4 +172,72 @@ class PublicationLog(Protocol):
 
     def publish(self, publication: Publication) -> None:
         """Write down that a round is published; all of its content is stored by then."""
+        ...
+
+
+class Outbox(Protocol):
+    """Transactions that must reach a chain exactly once (implemented by the journal).
+
+    Every method is durable when it returns.
+    """
+
+    def add(self, intent: Intent) -> OutboxRow:
+        """Queue a transaction at the end; one with this key that is there stays as it is."""
+        ...
+
+    def find(self, key: str) -> OutboxRow | None:
+        """Return the row with this key, None if there is none."""
+        ...
+
+    def unsettled(self, *, limit: int) -> tuple[OutboxRow, ...]:
+        """Return the first rows that are neither final nor failed, in order."""
+        ...
+
+    def failed(self) -> tuple[OutboxRow, ...]:
+        """Return the rows that failed, in order."""
+        ...
+
+    def next_nonce(self, *, chain_id: int, sender: str) -> int:
+        """Return the nonce after the highest that was ever signed here; 0 without any."""
+        ...
+
+    def sign(
+        self, position: int, *, chain_id: int, sender: str, nonce: int, attempt: Attempt
+    ) -> None:
+        """Keep signed bytes before a node sees them: the row's first, or a replacement."""
+        ...
+
+    def advance(
+        self,
+        position: int,
+        state: OutboxState,
+        *,
+        inclusion: Inclusion | None = None,
+        reason: str = "",
+    ) -> None:
+        """Note how far a row has come; without an inclusion the row has none."""
+        ...
+
+    def requeue(self, position: int, *, reason: str) -> None:
+        """Forget nonce and attempts: the nonce went to another transaction for good."""
+        ...
+
+
+class LogIndex(Protocol):
+    """The events of some contracts, in step with the chain (implemented by the journal)."""
+
+    def cursor(self) -> tuple[BlockId, ...]:
+        """Return the newest blocks that were read, oldest first."""
+        ...
+
+    def extend(self, blocks: Sequence[BlockId], logs: Sequence[ChainLog]) -> None:
+        """Add blocks and their logs at once; keep only the newest blocks."""
+        ...
+
+    def rewind(self, number: int) -> None:
+        """Forget all blocks and logs above this height, at once."""
+        ...
+
+    def logs(self) -> tuple[ChainLog, ...]:
+        """Return all logs in the order of the chain."""
         ...

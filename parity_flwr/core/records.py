@@ -49,7 +49,7 @@ class ReplyFacts:
     node_id: int = 0
     fault: bool = False  # error, timeout or drop-out: an event for reliability only
     update_hash: str = ""  # SHA-256 of the canonical encoding of the returned arrays, hex
-    public_key: str = ""  # Ed25519 public key, hex; empty when the reply is not signed
+    public_key: str = ""  # Ed25519's or a wallet's, hex; empty if the reply is not signed
     signature: str = ""  # over core.signatures.update_payload, hex
     num_examples: int | None = None  # n_k as claimed by the client
     norm: float | None = None  # Euclidean norm of the update

@@ -23,6 +23,7 @@ from parity_flwr.core.integrity import (
     text_bytes,
 )
 from parity_flwr.core.keyfile import key_error, read_key_file, write_key_file
+from parity_flwr.core.wallet_signatures import WALLET_KEY_BYTES, verify_wallet
 
 UPDATE_DOMAIN = b"parity-flwr/update/v1"
 """Keeps a signature over an update from being one over anything else."""
@@ -197,10 +198,16 @@ class Ed25519Signer:
 def verify(public_key: bytes, payload: bytes, signature: bytes) -> bool:
     """Say whether the signature over the payload is this key's; never raises.
 
-    Keys of small order are False: their signatures can be valid for any payload.
+    A key of 32 bytes is Ed25519's, one of 33 a wallet's
+    (:mod:`parity_flwr.core.wallet_signatures`). Keys of small order are False: their
+    signatures can be valid for any payload.
     """
     parts = (public_key, payload, signature)
-    if not all(isinstance(part, bytes) for part in parts) or len(public_key) != 32:
+    if not all(isinstance(part, bytes) for part in parts):
+        return False
+    if len(public_key) == WALLET_KEY_BYTES:
+        return verify_wallet(public_key, payload, signature)
+    if len(public_key) != 32:
         return False
     if public_key[:31] + bytes([public_key[31] & 0x7F]) in _SMALL_ORDER:
         return False

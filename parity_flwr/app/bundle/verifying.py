@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity_flwr.app.bundle.chain_section import bundled_evidence
 from parity_flwr.app.bundle.held import BundledPublished, BundledUpdates
 from parity_flwr.app.bundle.journal_section import decode_entries
 from parity_flwr.app.bundle.model_check import ModelCheck
 from parity_flwr.app.bundle.sealed import Bundle, inspect
+from parity_flwr.app.chains.evidence import ChainEvidence, asked_evidence
 from parity_flwr.app.journal.chain import Ending, Entry
+from parity_flwr.app.verification.anchors import anchor_lines
 from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
 from parity_flwr.app.verification.checks import Check, Line
 from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
+from parity_flwr.app.verification.onchain import RecordedRounds, RegisteredMembers
 from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.published import PublishedCheck
 from parity_flwr.app.verification.trust import (
@@ -21,17 +25,10 @@ from parity_flwr.app.verification.trust import (
     NOT_ANCHORED,
     Trust,
     require_offline,
-    trust_lines,
 )
 from parity_flwr.app.verification.verify import Verification
 from parity_flwr.app.verification.walking import walk
-from parity_flwr.errors import JournalError
-
-Anchor = Callable[[Bundle, str], Check]
-"""Makes the check that compares a bundle with what a chain recorded at an address.
-
-It sees every entry of the journal; its line is the last, and says whether the run is anchored.
-"""
+from parity_flwr.errors import ConfigError, JournalError
 
 _NAMED = 3  # damaged places that are named, the rest are counted
 
@@ -45,9 +42,9 @@ class BundleVerification(Verification):
 
 
 def verify_bundle(
-    path: Path, *, trust: Trust | None = None, anchor: Anchor | None = None
+    path: Path, *, trust: Trust | None = None, url: str | None = None
 ) -> BundleVerification:
-    """Check a bundle, offline unless `anchor` asks a chain.
+    """Check a bundle, offline unless `url` names a node to ask.
 
     Nothing is read out of a bundle with a single wrong bit: the first line names the place.
 
@@ -58,17 +55,20 @@ def verify_bundle(
     trust : Trust, optional, keyword-only
         What is known from elsewhere: the bundle's root, the journal's head, the CID of the
         last published round, or an address.
-    anchor : callable, optional, keyword-only
-        What checks an address.
+    url : str, optional, keyword-only
+        A node of the chain that the run was published to: it is asked for its record, and
+        what the bundle says of it is not looked at.
 
     Raises
     ------
     DataError
         The file cannot be read.
     ConfigError
-        An address is to be trusted, and there is no anchor to ask.
+        An address is to be trusted without a node to ask, or there is nothing to ask for.
+    ChainError
+        The node is of another chain, or does not answer.
     """
-    if trust is not None and anchor is None:
+    if trust is not None and url is None:
         require_offline(trust)
     bundle, damages = inspect(path)
     if bundle is None or damages:
@@ -76,12 +76,28 @@ def verify_bundle(
         more = f"; and {len(damages) - _NAMED} places more" if len(damages) > _NAMED else ""
         run_id = bundle.contents.run_id if bundle else ""
         return BundleVerification((Line("bundle", False, named + more),), run_id, False)
-    return _verified(bundle, trust, anchor)
+    return _verified(bundle, trust, _evidence(bundle, url))
 
 
-def _verified(bundle: Bundle, trust: Trust | None, anchor: Anchor | None) -> BundleVerification:
+def _evidence(bundle: Bundle, url: str | None) -> ChainEvidence | None:
+    said = bundled_evidence(bundle)
+    if url is None:
+        return said
+    if said is None:
+        raise ConfigError(
+            "--chain needs a bundle of a run that was published to a chain",
+            came="one that names none",
+            action="leave --chain away",
+        )
+    return asked_evidence(url, said.deployment, said.terms)
+
+
+def _verified(
+    bundle: Bundle, trust: Trust | None, evidence: ChainEvidence | None
+) -> BundleVerification:
     chain = ChainCheck(bundle.contents.run_id)
-    published = PublishedCheck(BundledPublished(bundle), run_id=bundle.contents.run_id)
+    files = BundledPublished(bundle)
+    published = PublishedCheck(files, run_id=bundle.contents.run_id)
     checks: list[Check] = [
         DecisionCheck(),
         OrderCheck(),
@@ -93,23 +109,19 @@ def _verified(bundle: Bundle, trust: Trust | None, anchor: Anchor | None) -> Bun
         published,
         *_update_checks(bundle),
     ]
-    asks = anchor is not None and trust is not None and trust.is_address
-    if anchor is not None and trust is not None and asks:
-        checks.append(anchor(bundle, trust.value))
+    if evidence is not None:
+        rounds = RecordedRounds(evidence, files)
+        checks.extend((rounds, RegisteredMembers(evidence, rounds)))
     lines = (_whole(bundle), *walk(chain, _entries(bundle), checks))
     if not chain.count:
         lines = (*lines, Line("entries", False, "the journal has none"))
-    if not asks:
-        lines = (*lines, *_unasked(bundle))
-    if trust is None:
-        lines = (*lines, Line(NAME, None, NOT_ANCHORED))
-    elif not asks:
-        roots = {
-            "the bundle's root": bundle.root,
-            "the journal's head": chain.head,
-            "the last published round": published.root,
-        }
-        lines = (*lines, *trust_lines(trust, roots))
+    roots = {
+        "the bundle's root": bundle.root,
+        "the journal's head": chain.head,
+        "the last published round": published.root,
+    }
+    last = anchor_lines(trust, evidence, roots) or (Line(NAME, None, NOT_ANCHORED),)
+    lines = (*lines, *last)
     anchored = trust is not None and all(line.ok is not False for line in lines)
     return BundleVerification(lines, bundle.contents.run_id, anchored and bool(lines[-1].ok))
 
@@ -118,12 +130,6 @@ def _whole(bundle: Bundle) -> Line:
     count = len(bundle.contents.sections)
     detail = f"{bundle.end} bytes in {count} sections, root {bundle.root}"
     return Line("bundle", True, detail)
-
-
-def _unasked(bundle: Bundle) -> tuple[Line, ...]:
-    """Say so if a chain's records are in the bundle and nobody compared them."""
-    held = [name for name in bundle.names if name.startswith("chain/")]
-    return (Line("chain records", None, f"{len(held)} not checked here"),) if held else ()
 
 
 def _entries(bundle: Bundle) -> Iterator[Entry]:

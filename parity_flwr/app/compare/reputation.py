@@ -17,7 +17,13 @@ from parity_flwr.core.config import Design, GateConfig, RobustnessConfig, TrustC
 from parity_flwr.core.measure import Figures, Rule
 from parity_flwr.core.modes import Mode, trust_config
 from parity_flwr.core.recollection import Memory
-from parity_flwr.core.records import ReplyFacts, ReputationState, RoundFacts, Verdict
+from parity_flwr.core.records import (
+    ReplyFacts,
+    ReputationState,
+    RoundDecision,
+    RoundFacts,
+    Verdict,
+)
 from parity_flwr.core.reputation import is_excluded, standing_of
 from parity_flwr.core.response_root import remember_root
 from parity_flwr.core.response_rule import rule_for
@@ -70,6 +76,7 @@ class Reputable:
     ) -> None:
         self.config = config
         self.state = ReputationState()
+        self.last: tuple[RoundFacts, RoundDecision] | None = None  # as a journal keeps them
         self._rule = rule or rule_for(config.robustness)
         self._memory: Memory = {}
         self._secret = sketch_seed(setting.seed)
@@ -86,6 +93,7 @@ class Reputable:
         replies = tuple(self._facts(k, submissions, figures.get(k)) for k in order)
         facts = RoundFacts(round=submissions.round, replies=replies)
         self.state, decision = decide(self.state, facts, self.config)
+        self.last = facts, decision
         weights = np.zeros(len(order))
         weights[order] = [reply.weight for reply in decision.replies]
         return self._judge(submissions, weights)

@@ -93,6 +93,11 @@ class Run:
         self._judgements: list[Judgement] = []
         self._buffer: torch.Tensor | None = None
 
+    @property
+    def contender(self) -> Contender:
+        """The strategy, with what it remembers."""
+        return self._contender
+
     def finish(self) -> Outcome:
         """Run all rounds."""
         rounds = self.task.federation.rounds
@@ -178,9 +183,14 @@ class Run:
             examples[self._attackers] = int(self._attack.claims * examples.sum())
         return examples
 
-    def _evaluate(self, left: int) -> None:
+    def some_accuracy(self) -> float:
+        """Return the model's accuracy on the first ``curve_examples`` of the test set."""
         task, some = self.task, self.task.federation.curve_examples
-        self._curve.append(self._accuracy(task.x_test[:some], task.y_test[:some]))
+        return self._accuracy(task.x_test[:some], task.y_test[:some])
+
+    def _evaluate(self, left: int) -> None:
+        task = self.task
+        self._curve.append(self.some_accuracy())
         if left in _LAST_EVALUATIONS:
             self._late.append(self._accuracy(task.x_test, task.y_test))
 

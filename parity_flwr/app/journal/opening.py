@@ -40,6 +40,8 @@ def from_environment() -> Journal:
         folder, url=environment.journal_url, keep_updates=environment.keep_updates
     )
     journal.baseline = not environment.trust
+    if environment.publish:
+        folder.to_be_published()
     if environment.reputation_from is not None:
         earlier = RunFolder.find(environment.reputation_from, environment.home)
         journal.carried = last_reputation(earlier)

@@ -138,3 +138,67 @@ charges = Table(
     _text("unit"),
     _text("relation"),
 )
+
+# What follows is no part of the chain of hashes: it is where transactions stand, and what a
+# blockchain says of itself, which a reorganisation may change.
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _run_id(),
+    _key("position"),  # 1, 2, 3, ... in the order of the queue
+    _text("key"),  # names the wish, such as round/7
+    _integer("round", optional=True),
+    _text("to_address", optional=True),  # empty creates a contract
+    _text("data"),  # hex
+    _text("value"),  # wei, decimal: 256 bits do not fit a column of integers
+    _integer("gas", optional=True),
+    _text("state"),  # queued, signed, sent, mined, final or failed
+    _text("reason"),
+    _integer("chain_id", optional=True),
+    _text("sender", optional=True),
+    _integer("nonce", optional=True),
+    _text("tx_hash", optional=True),  # of the attempt that was mined, hex
+    _integer("block_number", optional=True),
+    _text("block_hash", optional=True),
+    _integer("gas_used", optional=True),
+    _integer("succeeded", optional=True),  # 0 or 1
+    _text("created", optional=True),  # address of the contract that it created
+)
+Index("outbox_by_key", outbox.c.run_id, outbox.c.key, unique=True)
+Index("outbox_by_state", outbox.c.run_id, outbox.c.state, outbox.c.position)
+
+outbox_attempts = Table(
+    "outbox_attempts",
+    metadata,
+    _run_id(),
+    _key("position"),
+    _key("attempt"),  # 1 is the first, others replace it under the same nonce
+    _text("raw"),  # the signed transaction, hex
+    _text("tx_hash"),
+    _integer("max_fee"),  # wei per gas
+    _integer("priority_fee"),
+    _integer("first_seen"),  # height of the blockchain when it was signed
+)
+
+chain_blocks = Table(
+    "chain_blocks",
+    metadata,
+    _run_id(),
+    _key("number"),
+    _text("hash"),
+)
+
+chain_logs = Table(
+    "chain_logs",
+    metadata,
+    _run_id(),
+    Column("tx_hash", Text, primary_key=True),
+    _key("log_index"),
+    _integer("block_number"),
+    _text("block_hash"),
+    _text("address"),
+    _text("topics"),  # hex, separated by commas
+    _text("data"),  # hex
+)
+Index("chain_logs_by_block", chain_logs.c.run_id, chain_logs.c.block_number)

@@ -16,6 +16,8 @@ from parity_flwr.app.journal.chain import Ending
 from parity_flwr.app.journal.database import Database
 from parity_flwr.app.runs.checkpoint import CheckpointStore, UpdateStore, write_model
 from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.publications import FolderPublications
+from parity_flwr.core.protocols import Ledger
 from parity_flwr.core.records import (
     Action,
     Checkpoint,
@@ -54,6 +56,8 @@ class SqlJournal(JournalWriter):
         Reputation that a strategy should start from.
     baseline : bool, keyword-only
         Whether a strategy should run its inner strategy alone, for comparison.
+    ledger : Ledger or None, keyword-only
+        Told of each round once it is committed; it must not wait for anything.
 
     Examples
     --------
@@ -78,12 +82,14 @@ class SqlJournal(JournalWriter):
         timeout_s: float = 30.0,
         carried: ReputationState | None = None,
         baseline: bool = False,
+        ledger: Ledger | None = None,
     ) -> None:
         super().__init__(Database(url, timeout_s=timeout_s), run_id)
         self.folder = folder
         self.keep_updates = keep_updates
         self.carried = carried
         self.baseline = baseline
+        self.ledger = ledger
         self.checkpoints = CheckpointStore(folder=folder.checkpoints, keep=keep)
         self.updates = UpdateStore(folder.updates)
 
@@ -128,7 +134,9 @@ class SqlJournal(JournalWriter):
             self._keep(record.round, updates, base)
         self._save(checkpoint)
         self._write(replace(record, metrics=_finite(record.metrics, record.round)))
-        self.checkpoints.prune(record.round)
+        self.checkpoints.prune(record.round, spare=self._to_be_published)
+        if self.ledger is not None:
+            self.ledger.publish(record)
 
     def evaluate(self, record: EvaluationRecord) -> None:
         """Write the metrics of an evaluation; a metric that is not finite is left out."""
@@ -204,6 +212,11 @@ class SqlJournal(JournalWriter):
         self.updates.write(round_number, updates)
         if base is not None:
             write_model(self.updates.base_path(round_number), base)
+
+    def _to_be_published(self, round_number: int) -> bool:
+        """Say whether a publisher, which made the folder, has yet to read a checkpoint."""
+        publications = FolderPublications(self.folder.publications)
+        return publications.folder.is_dir() and not publications.has(round_number)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         self.checkpoints.write(checkpoint)

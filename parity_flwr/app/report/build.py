@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from parity_flwr.app.chains.summary import chain_summary
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.baselines import read_baselines
 from parity_flwr.app.report.files import write_text
@@ -35,6 +36,7 @@ def read_run(folder: RunFolder, *, verification: Verification | None = None) -> 
         finished=str(status.finished or ""),
         baselines=read_baselines(folder.path),
         verification=verification,
+        chain=chain_summary(journal),
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from parity_flwr.app.chains.summary import ChainSummary
 from parity_flwr.app.report.baselines import Baselines
+from parity_flwr.app.report.chain_section import ChainSection, chain_section
 from parity_flwr.app.report.charts import LineChart
 from parity_flwr.app.report.curves import accuracy_chart, reputation_chart, weight_chart
 from parity_flwr.app.report.tables import (
@@ -44,6 +46,7 @@ class RunData:
     finished: str = ""
     baselines: Baselines = field(default_factory=Baselines)
     verification: Verification | None = None
+    chain: ChainSummary | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,7 @@ class Page:
     timeline: Timeline
     quarantines: tuple[QuarantineReason, ...]
     verification: Verification | None
+    chain: ChainSection | None
     facts: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, str], ...]
     config: str
@@ -202,6 +206,7 @@ def make_page(data: RunData) -> Page:
         timeline=timeline(data.rounds, excluded=excluded),
         quarantines=quarantine_reasons(data.rounds),
         verification=data.verification,
+        chain=None if data.chain is None else chain_section(data.chain),
         facts=_facts(data),
         environment=tuple(sorted(data.header.environment.items())) if data.header else (),
         config=json.dumps(config, indent=2, sort_keys=True, default=str),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +91,15 @@ class CheckpointStore:
             client_state=None if state is None else state.tobytes(),
         )
 
-    def prune(self, committed: int) -> None:
-        """Remove the checkpoints that lie ``keep`` rounds or more before ``committed``."""
+    def prune(
+        self, committed: int, *, spare: Callable[[int], bool] = lambda number: False
+    ) -> None:
+        """Remove the checkpoints that lie ``keep`` rounds or more before ``committed``.
+
+        Those of rounds that ``spare`` holds for stay: somebody still needs them.
+        """
         for round_number in self.rounds():
-            if round_number <= committed - self.keep:
+            if round_number <= committed - self.keep and not spare(round_number):
                 with suppress(OSError):
                     self.path(round_number).unlink()
 

@@ -113,6 +113,23 @@ class RunFolder:
             ) from error
         return self
 
+    def to_be_published(self) -> None:
+        """Keep the model of every round until the round is published.
+
+        Raises
+        ------
+        JournalError
+            The folder cannot be made.
+        """
+        try:
+            self.publications.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(
+                f"publishing needs the folder {self.publications}",
+                came=error.strerror or str(error),
+                action=_READ_ONLY,
+            ) from error
+
     @classmethod
     def create(cls, home: Path, run_id: str | None = None) -> RunFolder:
         """Make the folder of a new run under ``home``.

@@ -18,6 +18,8 @@ from parity_flwr.app.runs.round_table import (
     round_title,
 )
 from parity_flwr.app.text import printable
+from parity_flwr.core.economy.claims import RewardConfig, round_claims
+from parity_flwr.core.economy.rewards import RewardState, step
 from parity_flwr.core.records import EvaluationRecord, RoundRecord
 
 _FRAME_LINES = 6
@@ -51,6 +53,8 @@ class LiveTable:
         self._evaluations: dict[str, EvaluationRecord] = {}
         self._note = ""
         self._mute = False
+        self._pay: RewardConfig | None = None
+        self._earned = RewardState()
         redraws = console.is_terminal and not console.is_dumb_terminal
         self._live = (
             Live(console=console, auto_refresh=False, vertical_overflow="crop")
@@ -76,6 +80,10 @@ class LiveTable:
     def expect(self, total_rounds: int) -> None:
         """Say how many rounds the run has, once that is known."""
         self._total = total_rounds
+
+    def pays(self, rewards: RewardConfig) -> None:
+        """Say what rounds pay, before the first one: rewards then have a column."""
+        self._pay = rewards
 
     def __call__(self, event: Event, /) -> None:
         """Show one event; once nobody reads any more, nothing: the run itself goes on."""
@@ -103,6 +111,8 @@ class LiveTable:
     def _remember(self, event: Event) -> None:
         if isinstance(event, RoundRecord):
             self._last, self._note = event, ""
+            if self._pay is not None:
+                self._earned, _ = step(self._earned, round_claims(event, self._pay))
         elif isinstance(event, EvaluationRecord):
             self._evaluations[event.source] = event
         else:
@@ -118,7 +128,9 @@ class LiveTable:
             title = f"{title} {decision.status.value} {decision.reason}"
             parts.append(Text(printable(title), style="bold"))
             rows = client_rows(self._last)
-            parts.append(round_table(rows, width=self._console.size.width, limit=limit))
+            earned = None if self._pay is None else self._earned.earned
+            width = self._console.size.width
+            parts.append(round_table(rows, width=width, limit=limit, earned=earned))
         for _, record in sorted(self._evaluations.items()):
             parts.append(Text(evaluation_line(record, total=self._total)))
         if self._note:

@@ -47,6 +47,10 @@ class FolderPublications:
             raise _damaged(path, f"round {found.round}")
         return found
 
+    def has(self, round_number: int) -> bool:
+        """Say whether there is a note of a round, without reading it."""
+        return self._path(round_number).exists()
+
     def before(self, round_number: int) -> Publication | None:
         """Return what was published last of the rounds below; errors as :meth:`published`."""
         earlier = [number for number in self.rounds() if number < round_number]

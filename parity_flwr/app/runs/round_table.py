@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from parity_flwr.app.report.view import ClientRow, Outcome, client_rows, tally
 from parity_flwr.app.text import printable
+from parity_flwr.core.economy.amounts import UNIT
 from parity_flwr.core.records import DIMENSIONS, EvaluationRecord, RoundRecord
 
 NARROW, WIDE = 80, 110
@@ -80,18 +81,28 @@ def _columns(table: Table, *, width: int) -> None:
     table.add_column("reason", overflow="fold", ratio=1)
 
 
-def round_table(rows: Sequence[ClientRow], *, width: int, limit: int) -> Table:
+def round_table(
+    rows: Sequence[ClientRow],
+    *,
+    width: int,
+    limit: int,
+    earned: Mapping[str, int] | None = None,
+) -> Table:
     """Return the clients of a round as a table that fits `width` columns.
 
     Reputation is in [0, 1000] by dimension (performance, quality, consistency, social) and
-    composite; at most `limit` clients are shown, those in trouble before the rest.
+    composite; at most `limit` clients are shown, those in trouble before the rest. `earned`
+    is what each identity was paid so far, in units of 1e-18 token; None for no column.
     """
     shown = _shown(rows, limit)
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold", expand=True)
     _columns(table, width=width)
     cells = _narrow_cells if width < NARROW else _wide_cells
+    if earned is not None:
+        table.add_column("reward", justify="right", no_wrap=True)
     for row in shown:
-        table.add_row(Text(printable(row.identity, limit=64)), *cells(row))
+        paid = [] if earned is None else [f"{earned.get(row.identity, 0) / UNIT:.0f}"]
+        table.add_row(Text(printable(row.identity, limit=64)), *cells(row), *paid)
     if len(shown) < len(rows):
         table.caption = f"and {len(rows) - len(shown)} more, in 'parity report'"
     return table

@@ -6,11 +6,13 @@ import dataclasses
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parity_flwr.app.chains.choice import ChainChoice
+from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.deployment import find_journal
 from parity_flwr.app.engines.engine import Engine, RunOutcome, run_app
 from parity_flwr.app.environment import Environment, exported
@@ -41,6 +43,7 @@ class RunRequest:
     keep_updates: bool = False
     baseline: bool = False
     timeout_s: float | None = None
+    chain: ChainChoice | None = None
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -121,6 +124,7 @@ def _environment(request: RunRequest) -> Environment:
     return dataclasses.replace(
         environment,
         keep_updates=environment.keep_updates or request.keep_updates,
+        publish=environment.publish or request.chain is not None,
         reputation_from=str(carried.path)
         if carried is not None
         else environment.reputation_from,
@@ -128,8 +132,12 @@ def _environment(request: RunRequest) -> Environment:
 
 
 def _start(
-    request: RunRequest, folder: RunFolder, environment: Environment, table: LiveTable
-) -> RunOutcome:
+    request: RunRequest,
+    folder: RunFolder,
+    environment: Environment,
+    table: LiveTable,
+) -> tuple[RunOutcome, Publishing | None]:
+    """Run the app; also return what published its rounds, if the request asks for that."""
     started: list[str] = []
 
     def on_started(flower_run_id: str) -> None:
@@ -141,8 +149,17 @@ def _start(
             return folder
         return find_journal(environment.home, started[0]) if started else None
 
-    with exported(environment.variables()), Follower(locate, table):
-        return run_app(
+    sent = None
+    if request.chain is not None:
+        sent = Publishing(request.chain, locate=locate, resume=request.resume)
+        if request.resume is None:
+            table.pays(request.chain.rewards)
+    with ExitStack() as stack:
+        stack.enter_context(exported(environment.variables()))
+        if sent is not None:
+            stack.enter_context(sent)
+        stack.enter_context(Follower(locate, table))
+        outcome = run_app(
             request.app,
             engine=request.engine,
             folder=folder,
@@ -152,6 +169,7 @@ def _start(
             root_certificates=request.root_certificates,
             on_started=on_started,
         )
+    return outcome, sent
 
 
 def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
@@ -170,9 +188,10 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
     environment = _environment(request)
     folder = _folder(request, environment.home)
     with time_limit(request.timeout_s, run_id=folder.id):
-        outcome = _start(request, folder, environment, table)
+        outcome, sent = _start(request, folder, environment, table)
         _require_success(outcome, folder)
         result = _result(outcome, folder)
+        result["chain"] = sent.outcome() if sent is not None else None
         if request.baseline:
             result["baseline"] = _run_baseline(request, folder, environment, table)
     return result
@@ -206,8 +225,9 @@ def _run_baseline(
     """Run the app once more without reputation, and keep its accuracy beside the run's."""
     table("once more without reputation, as the baseline")
     beside = RunFolder(folder.path / BASELINE_FOLDER)
-    alone = dataclasses.replace(environment, trust=False, reputation_from=None)
-    outcome = _start(dataclasses.replace(request, resume=None), beside, alone, table)
+    alone = dataclasses.replace(environment, trust=False, reputation_from=None, publish=False)
+    again = dataclasses.replace(request, resume=None, chain=None)
+    outcome, _ = _start(again, beside, alone, table)
     # An unguarded run may end in a ruined model: what was measured on the way still counts.
     evaluations = open_journal(beside).evaluations() if outcome.journal is not None else []
     found = headline_metric(evaluations)

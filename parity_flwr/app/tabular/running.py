@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parity_flwr.app.capture import captured
+from parity_flwr.app.chains.choice import ChainChoice
+from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
@@ -30,8 +33,9 @@ from parity_flwr.app.tabular.private_data import (
 )
 from parity_flwr.app.tabular.table_app import was_simulated
 from parity_flwr.app.tabular.training import Trained, Training
-from parity_flwr.clients import save_forest
+from parity_flwr.clients import derived_signer, save_forest
 from parity_flwr.core.privacy.presets import Level
+from parity_flwr.core.signatures import Signer
 from parity_flwr.errors import ConfigError, RunError
 
 NOTHING = "privacy off: nothing is promised; the server sees every update"
@@ -53,6 +57,8 @@ class TabularRequest:
         Keep what clients sent.
     engine : Engine
         In this process, or in Flower's simulation.
+    chain : ChainChoice, optional
+        Where rounds are anchored and clients are paid.
 
     Raises
     ------
@@ -66,6 +72,7 @@ class TabularRequest:
     resume: RunFolder | None = None
     keep_updates: bool = False
     engine: Engine = Engine.INPROCESS
+    chain: ChainChoice | None = None
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -122,7 +129,14 @@ def run_table(
         plan=plan, data=data, privacy=privacy, folder=folder, keep_updates=request.keep_updates
     )
     table.expect(training.federation(None).rounds)
-    with captured(folder.path / "flower.log"), Follower(lambda: folder, table):
+    with ExitStack() as stack:
+        stack.enter_context(captured(folder.path / "flower.log"))
+        sent = _publishing(request, folder, privacy)
+        if sent is not None and request.chain is not None:
+            if request.resume is None:
+                table.pays(request.chain.rewards)
+            stack.enter_context(sent)
+        stack.enter_context(Follower(lambda: folder, table))
         trained = training.on(request.engine)
     problem = check_outcome(folder)
     if problem:
@@ -137,8 +151,26 @@ def run_table(
     return _result(plan, data, trained, folder) | {
         "engine": request.engine.value,
         "privacy": _spent(privacy, trained),
+        "chain": sent.outcome() if sent is not None else None,
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _publishing(
+    request: TabularRequest, folder: RunFolder, privacy: TablePrivacy | None
+) -> Publishing | None:
+    """Publish the rounds; with secure sums clients sign, with keys that the run derives."""
+    if request.chain is None:
+        return None
+
+    def signer_of(identity: str) -> Signer | None:
+        place = identity.removeprefix("client-")
+        derived = privacy is not None and place.isdecimal()
+        return derived_signer(folder.id.encode(), int(place)) if derived else None
+
+    return Publishing(
+        request.chain, locate=lambda: folder, resume=request.resume, signer_of=signer_of
+    )
 
 
 def _prepared(

@@ -94,7 +94,7 @@ class SignatureCheck:
         if not isinstance(record, RoundRecord):
             return
         for reply in record.facts.replies:
-            if reply.verdict in _SIGNED:
+            if reply.verdict in _SIGNED or reply.signature:
                 self._require(record, reply, partial(self._reply_payload, record, reply))
         for ballot in record.facts.ballots:
             if ballot.vote:

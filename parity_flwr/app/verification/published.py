@@ -14,13 +14,9 @@ from parity_flwr.app.runs.publications import FolderPublications
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.chain_bridge.content.directory import DirectoryStore
 from parity_flwr.core.canonical import MAX_BYTES, dumps, loads
-from parity_flwr.core.content.records import (
-    Publication,
-    PublishedRound,
-    ScoreList,
-    scores_problem,
-)
+from parity_flwr.core.content.records import Publication, PublishedRound, scores_problem
 from parity_flwr.core.content.safetensors import safetensors_chunks
+from parity_flwr.core.content.scores import ScoreList
 from parity_flwr.core.content.unixfs import PROFILES, Profile, file_cid
 from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import ConfigError, ContentError, ParityError
@@ -88,9 +84,9 @@ class FolderPublished:
 
 
 class PublishedCheck:
-    """What was published of each round says what the journal says, roots and CIDs included.
+    """What was published of each round says what the journal says, root and CIDs included.
 
-    Rewards and accounts stand in no journal entry: that the roots are theirs and that no
+    Rewards and accounts stand in no journal entry: that the root is theirs and that no
     reward falls is checked here, that they were earned is not.
 
     Parameters
@@ -162,7 +158,10 @@ class PublishedCheck:
     def _scores_problem(self, scores: ScoreList, published: PublishedRound) -> str:
         if problem := scores_problem(scores, published):
             return problem
-        before, self._earned = self._earned, {row.identity: row.reward for row in scores.rows}
+        before, self._earned = (
+            self._earned,
+            {row.identity: row.cumulative for row in scores.rows},
+        )
         for name, reward in before.items():
             if self._earned.get(name, 0) < reward:
                 return f"the reward of {name!r:.60} fell"

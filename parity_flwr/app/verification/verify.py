@@ -10,18 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity_flwr.app.chains.evidence import run_evidence
 from parity_flwr.app.journal.opening import open_journal
+from parity_flwr.app.journal.outbox import SqlOutbox
 from parity_flwr.app.journal.sql_journal import SqlJournal
 from parity_flwr.app.runs.checkpoint import UpdateStore
 from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.verification.anchors import anchor_lines, unasked_lines
 from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
 from parity_flwr.app.verification.checks import Check, Line
 from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verification.files import FilesCheck
+from parity_flwr.app.verification.onchain import RecordedRounds, RegisteredMembers
 from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.published import FolderPublished, PublishedCheck
 from parity_flwr.app.verification.rows import RowsCheck
-from parity_flwr.app.verification.trust import Trust, trust_lines
+from parity_flwr.app.verification.settled import PublishedModels, SettledOutbox
+from parity_flwr.app.verification.trust import Trust
 from parity_flwr.app.verification.walking import walk
 from parity_flwr.errors import JournalError
 
@@ -39,7 +44,11 @@ class Verification:
 
 
 def verify(
-    run: RunFolder, *, updates: Path | None = None, trust: Trust | None = None
+    run: RunFolder,
+    *,
+    updates: Path | None = None,
+    trust: Trust | None = None,
+    url: str | None = None,
 ) -> Verification:
     """Check a run's journal and files.
 
@@ -60,6 +69,7 @@ def verify(
         There is no journal, it cannot be opened, or it holds no entry for this run.
     """
     journal = open_journal(run)
+    evidence = run_evidence(run.path, url=url)
     with journal.snapshot() as connection:
         checks: list[Check] = [
             RowsCheck(connection, journal.run_id),
@@ -71,9 +81,15 @@ def verify(
             SeedCheck(),
             LedgerCheck(journal.run_id),
         ]
-        published = PublishedCheck(FolderPublished(run), run_id=journal.run_id)
+        files = FolderPublished(run)
+        published = PublishedCheck(files, run_id=journal.run_id)
         if run.publications.is_dir():
-            checks.append(published)
+            checks.extend((published, PublishedModels(run)))
+        if evidence is not None:
+            rounds = RecordedRounds(evidence, files)
+            outbox = SqlOutbox(journal.database, journal.run_id)
+            checks.extend((rounds, RegisteredMembers(evidence, rounds)))
+            checks.append(SettledOutbox(outbox, evidence))
         if updates is not None:
             # It brings Flower along, which the other checks do not need.
             from parity_flwr.app.verification.updates import UpdatesCheck
@@ -84,7 +100,8 @@ def verify(
         if not chain.count and len(lines) > 2:  # no entry, and none that cannot be read
             raise journal.unknown()
         roots = {"the journal's head": chain.head, "the last published round": published.root}
-        return Verification((*lines, *trust_lines(trust, roots)))
+        lines = (*lines, *unasked_lines(run.path, evidence))
+        return Verification((*lines, *anchor_lines(trust, evidence, roots)))
 
 
 def _revealed_seed(journal: SqlJournal) -> bytes:

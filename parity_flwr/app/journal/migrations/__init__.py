@@ -14,12 +14,16 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select
 
-from parity_flwr.app.journal.migrations import v0001, v0002
+from parity_flwr.app.journal.migrations import v0001, v0002, v0003
 from parity_flwr.errors import JournalError
 
 Migration = tuple[str, Callable[[Operations], None]]
 
-MIGRATIONS: tuple[Migration, ...] = (("0001", v0001.upgrade), ("0002", v0002.upgrade))
+MIGRATIONS: tuple[Migration, ...] = (
+    ("0001", v0001.upgrade),
+    ("0002", v0002.upgrade),
+    ("0003", v0003.upgrade),
+)
 
 _version = Table(
     "parity_journal_version", MetaData(), Column("version", Text, primary_key=True)

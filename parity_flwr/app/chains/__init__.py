@@ -1,0 +1,1 @@
+"""What commands do with chains: wallets, deployments and where both are kept."""

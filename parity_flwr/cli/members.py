@@ -1,0 +1,186 @@
+"""`parity rewards`, `parity claim`, `parity stake`, `parity unstake`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.text import Text
+
+from parity_flwr.app.environment import Environment
+from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.text import printable
+from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.core.economy.amounts import scaled
+from parity_flwr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from parity_flwr.app.chains.desk import RunDesk
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def run_chain(command: _Command) -> _Command:
+    """Add RUN and --chain to a command."""
+    option = click.option(
+        "--chain",
+        "where",
+        default="embedded",
+        show_default=True,
+        metavar="embedded|URL",
+        help="Where the run was published.",
+    )
+    return click.argument("reference", metavar="RUN")(option(command))
+
+
+def member_options(command: _Command) -> _Command:
+    """Add --wallet and --identity to a command."""
+    wallet = click.option("--wallet", metavar="NAME", help="The member's wallet, for a URL.")
+    identity = click.option(
+        "--identity", metavar="NAME", help="The member; on the embedded chain its wallet too."
+    )
+    return wallet(identity(command))
+
+
+def run_desk(reference: str, where: str) -> RunDesk:
+    """Return a run's contracts at hand."""
+    from parity_flwr.app.chains.desk import RunDesk
+
+    environment = Environment.read()
+    return RunDesk(RunFolder.find(reference, environment.home), where, environment)
+
+
+@click.command(
+    epilog=examples(
+        "parity rewards latest",
+        "parity rewards latest --chain http://127.0.0.1:8545 --json",
+    )
+)
+@run_chain
+@json_option
+def rewards(reference: str, where: str, as_json: bool) -> None:
+    """Show what every client earned, may claim by now, and was paid, in tokens."""
+    from parity_flwr.app.chains.money import rewards_of
+
+    found = rewards_of(run_desk(reference, where))
+    Output(as_json).result(found, lambda out: _draw_rewards(out, found))
+
+
+@click.command(
+    epilog=examples(
+        "parity claim latest --identity client-3",
+        "parity claim latest --chain http://127.0.0.1:8545 --wallet mine",
+    )
+)
+@run_chain
+@member_options
+@json_option
+def claim(
+    reference: str, where: str, wallet: str | None, identity: str | None, as_json: bool
+) -> None:
+    """Claim all that a member was granted so far; its account is paid."""
+    from parity_flwr.app.chains import money
+
+    found = money.claim(run_desk(reference, where), wallet=wallet, identity=identity)
+    Output(as_json).result(
+        found,
+        lambda out: out.line(
+            f"paid {found['paid']} tokens to {found['account']} ({found['gas']} gas); "
+            f"it has {found['balance']}"
+        ),
+    )
+
+
+@click.command(epilog=examples("parity stake latest 100 --identity client-3"))
+@run_chain
+@click.argument("tokens")
+@member_options
+@json_option
+def stake(
+    reference: str,
+    where: str,
+    tokens: str,
+    wallet: str | None,
+    identity: str | None,
+    as_json: bool,
+) -> None:
+    """Put TOKENS of a member's at stake."""
+    from parity_flwr.app.chains import money
+
+    amount = scaled(tokens, decimals=18, name="TOKENS")
+    found = money.stake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
+    Output(as_json).result(found, lambda out: _draw_stake(out, found))
+
+
+@click.command(
+    epilog=examples(
+        "parity unstake latest 100 --identity client-3",
+        "parity unstake latest --withdraw --identity client-3",
+    )
+)
+@run_chain
+@click.argument("tokens", required=False)
+@click.option("--withdraw", is_flag=True, help="Pay out what has waited long enough.")
+@member_options
+@json_option
+def unstake(
+    reference: str,
+    where: str,
+    tokens: str | None,
+    withdraw: bool,
+    wallet: str | None,
+    identity: str | None,
+    as_json: bool,
+) -> None:
+    """Begin to take TOKENS out of a member's stake; they can be withdrawn later."""
+    from parity_flwr.app.chains import money
+
+    if withdraw == (tokens is not None):
+        raise ConfigError(
+            "parity unstake needs TOKENS or --withdraw",
+            came="both" if withdraw else "neither",
+            action="see 'parity unstake --help'",
+        )
+    amount = None if tokens is None else scaled(tokens, decimals=18, name="TOKENS")
+    found = money.unstake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
+    Output(as_json).result(found, lambda out: _draw_stake(out, found))
+
+
+def draw_standings(out: Output, found: dict[str, Any]) -> None:
+    """Draw what ledger and registry say of every member."""
+    if not found["clients"]:
+        out.line(f"{found['run_id']}: no round counts on chain yet")
+        return
+    out.line(f"round {found['round']} of the ledger {found['ledger']}")
+    numbers = ("reputation", "stake", "unbonding", "balance")
+    table = plain_table("client", "account", "status", *numbers, right=numbers)
+    for each in found["clients"]:
+        table.add_row(
+            Text(printable(each["identity"], limit=64)),
+            each["account"],
+            each["status"],
+            f"{each['reputation']:.0f}",
+            each["stake"],
+            each["unbonding"],
+            each["balance"],
+        )
+    out.table(table)
+
+
+def _draw_rewards(out: Output, found: dict[str, Any]) -> None:
+    numbers = ("earned", "claimable", "claimed")
+    table = plain_table("client", "account", *numbers, right=numbers)
+    for each in found["clients"]:
+        name = Text(printable(each["identity"], limit=64))
+        account = each["account"] or "not registered"
+        table.add_row(name, account, *(each[number] for number in numbers))
+    out.table(table)
+    out.line(f"round {found['round']} counts on chain; {found['carried']} tokens carried over")
+
+
+def _draw_stake(out: Output, found: dict[str, Any]) -> None:
+    out.line(
+        f"{found['account']} has {found['stake']} tokens at stake, {found['unbonding']} "
+        f"unbonding, {found['balance']} at hand"
+    )
