@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+JOBS ?= auto
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
@@ -16,7 +17,7 @@ export FLWR_DISABLE_UPDATE_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format coverage wheel bench drill clean
+.PHONY: help demo test anvil check format coverage wheel bench drill clean
 .PHONY: contracts contracts-test contracts-audit contracts-drill
 
 help: ## Show the targets
@@ -26,7 +27,10 @@ demo: $(VENV)/.all ## Set up, then run a federation with three attackers
 	$(BIN)/parity demo $(ARGS)
 
 test: $(VENV)/.dev ## Set up, then run every test (ARGS="-k journal" selects)
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
+
+anvil: ## Install the chain node that some tests need and skip without (needs npm)
+	npm install --no-save --no-package-lock --silent @foundry-rs/anvil@1.7.1
 
 check: $(VENV)/.dev ## Format, lint, types, layers, layout
 	$(RUN) ruff format --check $(wildcard $(CODE))
