@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 
 from apps_made import make_app
+from federations import federation
 from parity_flwr.app.chains.opening import keys_path
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.outbox import SqlOutbox
 from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.runs.publications import FolderPublications
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.chain_bridge.embedded import EmbeddedChain
 from parity_flwr.cli.main import execute
 from parity_flwr.core.anchoring import OutboxState
+from process_tree import needs_proc
 
 pytest.importorskip("eth")
+
+JUDGED = Path(__file__).parent / "apps" / "judged"
 
 
 @pytest.fixture
@@ -88,3 +93,18 @@ def test_a_choice_that_makes_no_sense_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_run_in_a_superlinks_process_is_published_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with federation(tmp_path / "federation", clients=5) as address:
+        options = ["--superlink", address, "--chain", "embedded", "--quiet", "--json"]
+        assert execute(["run", str(JUDGED), *options]) == 0
+    found = result_of(capsys)["chain"]
+    assert (found["waiting"], found["trouble"]) == (0, "")
+    lines = {line.name: line for line in verify(the_run(tmp_path)).lines}
+    assert lines["chain record"].detail.startswith("2 rounds")
+    assert all(line.ok is not False for line in lines.values())

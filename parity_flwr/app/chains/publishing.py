@@ -77,6 +77,7 @@ class Publishing:
         self._node: OpenedChain | None = None
         self._session: ChainSession | None = None
         self._trouble = ""
+        self._warned = ""
         self._round = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="parity-publish", daemon=True)
@@ -114,8 +115,10 @@ class Publishing:
         self._stop.set()
         self._thread.join()
         with self._stack:
-            if self._session is None and not self._trouble and timeout_s:
+            while self._is_wanted() and time.monotonic() < deadline:
                 self._look()
+                if self._is_wanted():
+                    time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
             session = self._session
             if session is None:
                 return False
@@ -142,6 +145,12 @@ class Publishing:
             "trouble": self.trouble,
         }
 
+    def _is_wanted(self) -> bool:
+        """Say whether a run has begun that is not being published yet."""
+        run = self._locate()
+        begun = run is not None and has_journal(run)
+        return begun and self._session is None and not self._trouble
+
     def _run(self) -> None:
         while not self._stop.wait(_POLL_S) and not self._trouble:
             self._look()
@@ -153,7 +162,9 @@ class Publishing:
             else:
                 self._wake(self._session)
         except (NodeError, JournalError) as error:
-            logging.getLogger("flwr").warning("chain: %s; looking again", error)
+            if str(error) != self._warned:
+                logging.getLogger("flwr").warning("chain: %s; looking again", error)
+            self._warned = str(error)
         except ParityError as error:
             self._trouble = str(error)
             logging.getLogger("flwr").error("chain: %s; nothing is published", error)
