@@ -78,6 +78,23 @@ def test_every_round_of_an_app_is_on_the_embedded_chain(
     assert result_of(capsys)["transactions"] == found["transactions"]
 
 
+@pytest.mark.slow
+def test_no_key_is_written_anywhere_else(app: Path, tmp_path: Path) -> None:
+    assert run(app, "--chain", "embedded") == 0
+    folder = the_run(tmp_path)
+    assert execute(["bundle", "latest", "--output", str(folder.path / "run.parity")]) == 0
+    assert execute(["report", "latest"]) == 0
+    keys = json.loads(keys_path(folder).read_bytes())
+    secrets = [seed for wallet, node, _ in keys.values() for seed in (wallet, node)]
+    files = [path for path in folder.path.rglob("*") if path.is_file()]
+    assert len(secrets) == 10
+    assert len(files) > 10
+    for path in files:
+        data = path.read_bytes()
+        held = [s for s in secrets if s.encode() in data or bytes.fromhex(s) in data]
+        assert bool(held) == (path == keys_path(folder)), path
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -22,6 +23,7 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.outcome import has_journal
+from parity_flwr.chain_bridge.evm import require_evm
 from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import JournalError, NodeError, ParityError
 
@@ -55,6 +57,8 @@ class Publishing:
     ------
     ConfigError, ChainError
         On entering: no node, no contracts, no key, or another chain.
+    MissingExtraError
+        On entering: the extra ``chain`` is not installed.
     """
 
     def __init__(
@@ -83,11 +87,15 @@ class Publishing:
         self._thread = threading.Thread(target=self._run, name="parity-publish", daemon=True)
 
     def __enter__(self) -> Self:
-        if not self.choice.embedded:
+        if self.choice.embedded:
+            require_evm()
+        else:
             self._node = open_node(self.choice, self._environment, run=self._resume)
         run = self._locate()
         if run is not None and run.path.is_dir():
             run.to_be_published()
+        # Flower imports it while our thread already uses SQLAlchemy, which breaks both.
+        importlib.import_module("sqlalchemy.orm")
         self._thread.start()
         return self
 
@@ -166,25 +174,32 @@ class Publishing:
                 logging.getLogger("flwr").warning("chain: %s; looking again", error)
             self._warned = str(error)
         except ParityError as error:
-            self._trouble = str(error)
-            logging.getLogger("flwr").error("chain: %s; nothing is published", error)
+            self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001 (a thread's boundary: it must not end unseen)
+            self._give_up(f"an unexpected {type(error).__name__}: {error}"[:300])
+
+    def _give_up(self, trouble: str) -> None:
+        self._trouble = trouble
+        logging.getLogger("flwr").error("chain: %s; nothing is published", trouble)
 
     def _open(self) -> ChainSession | None:
         run = self._locate()
         if run is None or not has_journal(run):
             return None
         run.to_be_published()
-        session = open_session(
-            run,
-            self.choice,
-            environment=self._environment,
-            stack=self._stack,
-            node=self._node,
-            signer_of=self._signer_of,
-        )
-        if session is not None:
-            self._journal = open_journal(run)
-            session.publisher.start()
+        with ExitStack() as stack:  # an attempt that fails leaves nothing open
+            session = open_session(
+                run,
+                self.choice,
+                environment=self._environment,
+                stack=stack,
+                node=self._node,
+                signer_of=self._signer_of,
+            )
+            if session is not None:
+                self._journal = open_journal(run)
+                session.publisher.start()
+                self._stack.push(stack.pop_all())
         return session
 
     def _wake(self, session: ChainSession) -> None:
