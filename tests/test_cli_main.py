@@ -57,6 +57,7 @@ class TestHelp:
             "rewards",
             "run",
             "runs",
+            "slash",
             "stake",
             "unban",
             "unstake",

@@ -13,9 +13,15 @@ from apps_made import make_app
 from parity_flwr.app.chains.desk import RunDesk
 from parity_flwr.app.chains.event_stream import follow_events, run_events
 from parity_flwr.app.environment import Environment
+from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.verification.verify import verify
+from parity_flwr.chain_bridge.calls import encode_call
+from parity_flwr.chain_bridge.contracts import artifact
+from parity_flwr.chain_bridge.membership import approve_intent, deposit_intent
 from parity_flwr.cli.main import execute
+from parity_flwr.core.anchoring import Intent
+from parity_flwr.core.economy.amounts import UNIT
 
 pytest.importorskip("eth")
 
@@ -93,6 +99,51 @@ def test_from_reward_to_stake_and_back(
         assert "client-1" in capsys.readouterr().out or words == ["events"]
     # What members do later is no part of the run: it still verifies.
     assert verify(run).ok
+
+
+@pytest.mark.slow
+def test_an_offence_is_slashed_once_with_its_evidence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARITY_HOME", str(tmp_path))
+    options = ["--engine", "inprocess", "--clients", "4", "--chain", "embedded", "--quiet"]
+    more = ["--run-config", "rounds=4"]
+    assert execute(["run", str(make_app(tmp_path / "app")), *options, *more]) == 0
+    (run,) = all_runs(tmp_path)
+    seen = json_of(capsys, "slash", "latest")
+    (offence,) = seen["offences"]  # client-0 sent NaN three times in a row
+    assert (offence["identity"], offence["kind"], offence["round"]) == (
+        "client-0", "repeated", 3,
+    )  # fmt: skip
+    assert (offence["staked"], offence["slashed"], seen["sent"]) == ("0", None, 0)
+
+    stake_for(run, "client-0", 1000 * UNIT)
+    assert json_of(capsys, "slash", "latest", "--dry-run")["sent"] == 0
+    done = json_of(capsys, "slash", "latest")
+    assert done["sent"] == 1
+    # P-32: the deployment's base 100, severity 0.1, factor 1.5 - R/1000 before the round.
+    record = open_journal(run).rounds()[1]
+    before = record.state.standings["client-0"].composite
+    due = 100 * 0.1 * (1.5 - before / 1000)
+    assert float(done["offences"][0]["slashed"]) == pytest.approx(due, rel=1e-6)
+    (block,) = run.content.glob(f"*/{offence['evidence']}")
+    assert json.loads(block.read_bytes())["identity"] == "client-0"
+    assert json_of(capsys, "slash", "latest")["sent"] == 0
+    assert execute(["slash", "latest"]) == 0
+    assert "repeated" in capsys.readouterr().out
+    assert verify(run).ok
+
+
+def stake_for(run: RunFolder, name: str, amount: int) -> None:
+    """Put tokens of the owner at stake for an identity."""
+    desk = RunDesk(run, "embedded", Environment.read())
+    made = desk.deployment
+    with desk.sending(wallet=None, identity=None, owner=True) as owner:
+        (member,) = (leaf.member for leaf in desk.scores(4).tree.leaves if leaf.name == name)
+        mint = encode_call(artifact("ParityToken"), "mint", (made.owner, amount))
+        owner.send(Intent(key="mint", to=made.token, data=mint))
+        owner.send(approve_intent(made.registry, amount=amount, deployment=made, key="spend"))
+        owner.send(deposit_intent(member, amount=amount, deployment=made, key="deposit"))
 
 
 def test_events_are_followed_and_each_is_shown_once(run: RunFolder) -> None:

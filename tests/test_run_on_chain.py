@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 
 from apps_made import make_app
+from federations import federation
 from parity_flwr.app.chains.opening import keys_path
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.outbox import SqlOutbox
 from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.runs.publications import FolderPublications
+from parity_flwr.app.verification.verify import verify
 from parity_flwr.chain_bridge.embedded import EmbeddedChain
 from parity_flwr.cli.main import execute
 from parity_flwr.core.anchoring import OutboxState
+from process_tree import needs_proc
 
 pytest.importorskip("eth")
+
+JUDGED = Path(__file__).parent / "apps" / "judged"
 
 
 @pytest.fixture
@@ -73,6 +78,23 @@ def test_every_round_of_an_app_is_on_the_embedded_chain(
     assert result_of(capsys)["transactions"] == found["transactions"]
 
 
+@pytest.mark.slow
+def test_no_key_is_written_anywhere_else(app: Path, tmp_path: Path) -> None:
+    assert run(app, "--chain", "embedded") == 0
+    folder = the_run(tmp_path)
+    assert execute(["bundle", "latest", "--output", str(folder.path / "run.parity")]) == 0
+    assert execute(["report", "latest"]) == 0
+    keys = json.loads(keys_path(folder).read_bytes())
+    secrets = [seed for wallet, node, _ in keys.values() for seed in (wallet, node)]
+    files = [path for path in folder.path.rglob("*") if path.is_file()]
+    assert len(secrets) == 10
+    assert len(files) > 10
+    for path in files:
+        data = path.read_bytes()
+        held = [s for s in secrets if s.encode() in data or bytes.fromhex(s) in data]
+        assert bool(held) == (path == keys_path(folder)), path
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -88,3 +110,18 @@ def test_a_choice_that_makes_no_sense_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_run_in_a_superlinks_process_is_published_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with federation(tmp_path / "federation", clients=5) as address:
+        options = ["--superlink", address, "--chain", "embedded", "--quiet", "--json"]
+        assert execute(["run", str(JUDGED), *options]) == 0
+    found = result_of(capsys)["chain"]
+    assert (found["waiting"], found["trouble"]) == (0, "")
+    lines = {line.name: line for line in verify(the_run(tmp_path)).lines}
+    assert lines["chain record"].detail.startswith("2 rounds")
+    assert all(line.ok is not False for line in lines.values())

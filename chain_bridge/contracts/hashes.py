@@ -53,7 +53,7 @@ def record_hash(
     previous : bytes
         The state of the round before.
     model_hash : bytes
-        SHA-256 of the model's file.
+        SHA-256 of the model in its canonical encoding, as the journal has it.
     total : int
         Sum of the leaves' cumulative rewards, in units of 1e-18 token.
     model_cid, scores_cid : bytes

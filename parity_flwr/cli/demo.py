@@ -12,7 +12,7 @@ from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.verify import show_lines
 from parity_flwr.core.economy.amounts import UNIT
-from parity_flwr.errors import RunError
+from parity_flwr.errors import MissingExtraError, RunError
 
 if TYPE_CHECKING:
     from parity_flwr.app.demo import DemoResult
@@ -25,16 +25,15 @@ _NUMBERS = ("reputation", "reward")
 @click.option(
     "--chain",
     type=click.Choice(["off", "embedded"]),
-    default="embedded",
-    show_default=True,
-    help="Where rounds are anchored and clients are paid.",
+    help="Where rounds are anchored and clients are paid.  [embedded, if it is installed]",
 )
 @click.option("--quiet", is_flag=True, help="No live table.")
 @json_option
-def demo(seed: int, chain: str, quiet: bool, as_json: bool) -> None:
+def demo(seed: int, chain: str | None, quiet: bool, as_json: bool) -> None:
     """Ten clients on real images, three of them attackers, in under a minute, offline."""
-    from parity_flwr.app.chains.choice import ChainChoice
+    from parity_flwr.app.chains.choice import OFF, ChainChoice
     from parity_flwr.app.demo import run_demo
+    from parity_flwr.chain_bridge.connecting import EMBEDDED
 
     out = Output(as_json, quiet=quiet)
     with LiveTable(out.progress) as table:
@@ -42,7 +41,7 @@ def demo(seed: int, chain: str, quiet: bool, as_json: bool) -> None:
             seed=seed,
             home=Environment.read().home,
             on_progress=table,
-            chain=ChainChoice.parse(chain),
+            chain=ChainChoice.parse(chain or (EMBEDDED if _has_chain() else OFF)),
         )
     out.result(done.to_json(), lambda out: _show(out, done))
     if not done.verification.ok:
@@ -53,6 +52,17 @@ def demo(seed: int, chain: str, quiet: bool, as_json: bool) -> None:
             ),
             action=f"see: parity verify {done.run_id}",
         )
+
+
+def _has_chain() -> bool:
+    """Say whether the extra that the embedded chain needs is installed."""
+    from parity_flwr.chain_bridge.evm import require_evm
+
+    try:
+        require_evm()
+    except MissingExtraError:
+        return False
+    return True
 
 
 def _show(out: Output, done: DemoResult) -> None:
@@ -71,6 +81,8 @@ def _show(out: Output, done: DemoResult) -> None:
             f"chain      embedded, ledger {made.deployment.ledger}: {made.anchored} of "
             f"{made.rounds} rounds, {made.round_gas} gas each"
         )
+    else:
+        out.line("chain      off; pip install 'parity-flwr[chain]' for rewards")
     if done.trouble:
         out.line(f"trouble    {done.trouble}", style="bold red")
     out.line(f"report     {done.report}")

@@ -27,7 +27,7 @@ from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
 from parity_flwr.cli.economy import economy
 from parity_flwr.cli.events import events
-from parity_flwr.cli.members import claim, rewards, stake, unstake
+from parity_flwr.cli.members import claim, rewards, slash, stake, unstake
 from parity_flwr.cli.output import examples, report_error
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
@@ -77,6 +77,7 @@ _COMMANDS = (
     claim,
     stake,
     unstake,
+    slash,
     events,
     verify,
     bundle,

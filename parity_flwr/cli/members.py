@@ -1,4 +1,4 @@
-"""`parity rewards`, `parity claim`, `parity stake`, `parity unstake`."""
+"""`parity rewards`, `parity claim`, `parity stake`, `parity unstake`, `parity slash`."""
 
 from __future__ import annotations
 
@@ -147,6 +147,19 @@ def unstake(
     Output(as_json).result(found, lambda out: _draw_stake(out, found))
 
 
+@click.command(epilog=examples("parity slash latest --dry-run", "parity slash latest --json"))
+@run_chain
+@click.option("--wallet", metavar="NAME", help="The slasher's wallet, for a URL.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be slashed.")
+@json_option
+def slash(reference: str, where: str, wallet: str | None, dry_run: bool, as_json: bool) -> None:
+    """Slash the offences that a run's journal shows, each once, with its evidence by CID."""
+    from parity_flwr.app.chains.slashing import slash_run
+
+    found = slash_run(run_desk(reference, where), wallet=wallet, dry_run=dry_run)
+    Output(as_json).result(found, lambda out: _draw_offences(out, found))
+
+
 def draw_standings(out: Output, found: dict[str, Any]) -> None:
     """Draw what ledger and registry say of every member."""
     if not found["clients"]:
@@ -177,6 +190,25 @@ def _draw_rewards(out: Output, found: dict[str, Any]) -> None:
         table.add_row(name, account, *(each[number] for number in numbers))
     out.table(table)
     out.line(f"round {found['round']} counts on chain; {found['carried']} tokens carried over")
+
+
+def _draw_offences(out: Output, found: dict[str, Any]) -> None:
+    if not found["offences"]:
+        out.line(f"{found['run_id']}: the journal shows no offence of a member")
+        return
+    numbers = ("round", "severity", "staked", "slashed")
+    table = plain_table("client", "offence", *numbers, "evidence", right=numbers)
+    for each in found["offences"]:
+        table.add_row(
+            Text(printable(each["identity"], limit=64)),
+            each["kind"] + (", signed" if each["signed"] else ""),
+            str(each["round"]),
+            f"{each['severity'] / 10_000:g} %",
+            each["staked"],
+            each["slashed"] or "–",
+            each["evidence"],
+        )
+    out.table(table)
 
 
 def _draw_stake(out: Output, found: dict[str, Any]) -> None:

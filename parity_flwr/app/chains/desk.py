@@ -81,8 +81,10 @@ class RunDesk:
             yield chain
 
     @contextmanager
-    def sending(self, *, wallet: str | None, identity: str | None) -> Iterator[MemberSender]:
-        """Take a member's key: of the wallet, or on the embedded chain of the identity."""
+    def sending(
+        self, *, wallet: str | None, identity: str | None, owner: bool = False
+    ) -> Iterator[MemberSender]:
+        """Take a key: of the wallet, or on the embedded chain the identity's or the owner's."""
         deployment = self.deployment
         places = ChainPlaces(self.environment.home)
         with ExitStack() as stack:
@@ -90,7 +92,8 @@ class RunDesk:
             if self.where == EMBEDDED:
                 embedded = EmbeddedChain(ChainPlaces(self.run.path).embedded)
                 chain = stack.enter_context(embedded)
-                key = self._made(identity)
+                keys = RunKeys(keys_path(self.run))
+                key = keys.owner if owner else self._made(keys, identity)
                 if chain.balance(key.address) == 0:
                     embedded.fund(key.address, _GAS_MONEY)
             else:
@@ -146,8 +149,7 @@ class RunDesk:
         store = DirectoryStore(folder=self.run.content)
         return loads(store.get(found.scores, max_bytes=MAX_BYTES), ScoreList)
 
-    def _made(self, identity: str | None) -> Wallet:
-        keys = RunKeys(keys_path(self.run))
+    def _made(self, keys: RunKeys, identity: str | None) -> Wallet:
         if identity is None or identity not in keys.names():
             raise ConfigError(
                 "on the embedded chain --identity needs one that the run made a wallet for",

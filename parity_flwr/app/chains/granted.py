@@ -51,6 +51,19 @@ def granted(desk: RunDesk, chain: Chain, logs: Sequence[ChainLog]) -> Granted | 
     return None
 
 
+def active_rounds(desk: RunDesk, chain: Chain, logs: Sequence[ChainLog]) -> dict[int, RoundKey]:
+    """Return every round whose root counts by now."""
+    built, found = artifact("RoundLedger"), dict[int, RoundKey]()
+    for log in logs:
+        mine = log.address == desk.deployment.ledger
+        event = decode_event(built, "RoundRecorded", log) if mine else None
+        if event is not None:
+            key = _key(event)
+            if desk.ask(chain, "RoundLedger", "isActive", key.values, event["rewardRoot"]):
+                found[key.round] = key
+    return found
+
+
 def claimed(desk: RunDesk, logs: Sequence[ChainLog]) -> dict[bytes, int]:
     """Return what each identity on chain was paid so far, units of 1e-18 token."""
     built, paid = artifact("Rewards"), dict[bytes, int]()

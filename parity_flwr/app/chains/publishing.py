@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -22,6 +23,7 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.outcome import has_journal
+from parity_flwr.chain_bridge.evm import require_evm
 from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import JournalError, NodeError, ParityError
 
@@ -55,6 +57,8 @@ class Publishing:
     ------
     ConfigError, ChainError
         On entering: no node, no contracts, no key, or another chain.
+    MissingExtraError
+        On entering: the extra ``chain`` is not installed.
     """
 
     def __init__(
@@ -77,16 +81,21 @@ class Publishing:
         self._node: OpenedChain | None = None
         self._session: ChainSession | None = None
         self._trouble = ""
+        self._warned = ""
         self._round = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="parity-publish", daemon=True)
 
     def __enter__(self) -> Self:
-        if not self.choice.embedded:
+        if self.choice.embedded:
+            require_evm()
+        else:
             self._node = open_node(self.choice, self._environment, run=self._resume)
         run = self._locate()
         if run is not None and run.path.is_dir():
             run.to_be_published()
+        # Flower imports it while our thread already uses SQLAlchemy, which breaks both.
+        importlib.import_module("sqlalchemy.orm")
         self._thread.start()
         return self
 
@@ -114,8 +123,10 @@ class Publishing:
         self._stop.set()
         self._thread.join()
         with self._stack:
-            if self._session is None and not self._trouble and timeout_s:
+            while self._is_wanted() and time.monotonic() < deadline:
                 self._look()
+                if self._is_wanted():
+                    time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
             session = self._session
             if session is None:
                 return False
@@ -142,6 +153,12 @@ class Publishing:
             "trouble": self.trouble,
         }
 
+    def _is_wanted(self) -> bool:
+        """Say whether a run has begun that is not being published yet."""
+        run = self._locate()
+        begun = run is not None and has_journal(run)
+        return begun and self._session is None and not self._trouble
+
     def _run(self) -> None:
         while not self._stop.wait(_POLL_S) and not self._trouble:
             self._look()
@@ -153,27 +170,36 @@ class Publishing:
             else:
                 self._wake(self._session)
         except (NodeError, JournalError) as error:
-            logging.getLogger("flwr").warning("chain: %s; looking again", error)
+            if str(error) != self._warned:
+                logging.getLogger("flwr").warning("chain: %s; looking again", error)
+            self._warned = str(error)
         except ParityError as error:
-            self._trouble = str(error)
-            logging.getLogger("flwr").error("chain: %s; nothing is published", error)
+            self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001 (a thread's boundary: it must not end unseen)
+            self._give_up(f"an unexpected {type(error).__name__}: {error}"[:300])
+
+    def _give_up(self, trouble: str) -> None:
+        self._trouble = trouble
+        logging.getLogger("flwr").error("chain: %s; nothing is published", trouble)
 
     def _open(self) -> ChainSession | None:
         run = self._locate()
         if run is None or not has_journal(run):
             return None
         run.to_be_published()
-        session = open_session(
-            run,
-            self.choice,
-            environment=self._environment,
-            stack=self._stack,
-            node=self._node,
-            signer_of=self._signer_of,
-        )
-        if session is not None:
-            self._journal = open_journal(run)
-            session.publisher.start()
+        with ExitStack() as stack:  # an attempt that fails leaves nothing open
+            session = open_session(
+                run,
+                self.choice,
+                environment=self._environment,
+                stack=stack,
+                node=self._node,
+                signer_of=self._signer_of,
+            )
+            if session is not None:
+                self._journal = open_journal(run)
+                session.publisher.start()
+                self._stack.push(stack.pop_all())
         return session
 
     def _wake(self, session: ChainSession) -> None:
