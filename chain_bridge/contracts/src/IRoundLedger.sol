@@ -40,7 +40,7 @@ interface IRoundLedger is IRounds {
     /// @notice What the publisher says about a round.
     /// @param round Its number: nextRound().
     /// @param previous stateOf(round - 1).
-    /// @param modelHash SHA-256 of the model's file.
+    /// @param modelHash SHA-256 of the model's canonical form, as the journal names it.
     /// @param rewardRoot Merkle root over the leaves (see Leaf).
     /// @param total Sum of the leaves' cumulative rewards, in units of 1e-18 token.
     /// @param modelCid The model's CID as bytes, 1 to 64.
