@@ -100,7 +100,7 @@ def artifact(name: ContractName) -> Artifact:
             came=repr(name),
             action="name one of them",
         )
-    return read_artifact(files(__package__) / "artifacts", name=name)
+    return read_artifact(files(__name__.rpartition(".")[0]) / "artifacts", name=name)
 
 
 def read_artifact(folder: Traversable, *, name: str) -> Artifact:
