@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from parity_flwr.clients.charges import note_charge
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.privacy.ledger import Budget, Charge, Ledger
 from parity_flwr.errors import ConfigError, JournalError
+from parity_flwr.files import atomic_file
 
 STATE_RECORD = "parity-privacy"
 _FIELD = "ledger"
@@ -126,19 +125,9 @@ def _contents(path: Path) -> bytes | None:
 
 def _replace(path: Path, body: bytes) -> None:
     """Write the file whole or not at all, and have it on the disk before returning."""
-    scratch = path.with_name(f"{path.name}.new")
-    opener: Callable[[str, int], int] = lambda name, flags: os.open(name, flags, 0o600)  # noqa: E731
     try:
-        with open(scratch, "wb", opener=opener) as file:
+        with atomic_file(path) as file:
             file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError as error:
         raise _damaged(error.strerror or type(error).__name__) from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from journal_records import finished, model_of
 from parity_flwr.app.bundle.sealed import Bundle, inspect
 from parity_flwr.app.bundle.sealing import Source, seal
+from parity_flwr.app.bundle.verifying import verify_bundle
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.publications import FolderPublications
@@ -100,3 +101,10 @@ def sealed(path: Path, parts: Mapping[str, bytes], *, run_id: str = "run") -> Pa
 
 def _source(data: bytes) -> Source:
     return lambda: iter((data,))
+
+
+def failures(path: Path) -> dict[str, str]:
+    """Return what a bundle's verification says fails, by line."""
+    found = verify_bundle(path)
+    assert found.ok == (not [line for line in found.lines if line.ok is False])
+    return {line.name: line.detail for line in found.lines if line.ok is False}

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from anvil_node import Anvil
 from journal_records import header, journal_in
 from parity_flwr.app.journal import SqlJournal
@@ -146,3 +148,17 @@ def found(sender: Sender, key: str) -> OutboxRow:
     row = sender.outbox.find(key)
     assert row is not None
     return row
+
+
+def funded_node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """Yield the chain that a parametrised fixture asks for, with a funded wallet."""
+    if request.param == "anvil":
+        server: Anvil = request.getfixturevalue("anvil")
+        chosen = Node(server.chain(), server)
+        chosen.fund(WALLET.address)
+        yield chosen
+        return
+    with EmbeddedChain() as chain:
+        chosen = Node(chain)
+        chosen.fund(WALLET.address)
+        yield chosen

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bundled_runs import opened, published_run, sealed, sections
+from bundled_runs import failures, opened, published_run, sealed, sections
 from parity_flwr.app.bundle.layout import CHUNK_BYTES, HEADER_BYTES, Contents, Section
 from parity_flwr.app.bundle.sealed import inspect
 from parity_flwr.app.bundle.verifying import verify_bundle
@@ -47,12 +47,6 @@ def whole(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bundles") / "run.parity"
     bundle_run(run, path)
     return path
-
-
-def failures(path: Path) -> dict[str, str]:
-    found = verify_bundle(path)
-    assert found.ok == (not [line for line in found.lines if line.ok is False])
-    return {line.name: line.detail for line in found.lines if line.ok is False}
 
 
 def places(detail: str) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bundled_runs import opened, published_run, sealed, sections
+from bundled_runs import failures, opened, published_run, sealed, sections
 from journal_records import SECRET, finished, header, journal_in
 from journal_tampering import execute
 from parity_flwr.app.bundle.verifying import verify_bundle
@@ -31,12 +31,6 @@ def whole(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bundles") / "run.parity"
     bundle_run(run, path)
     return path
-
-
-def failures(path: Path) -> dict[str, str]:
-    found = verify_bundle(path)
-    assert found.ok == (not [line for line in found.lines if line.ok is False])
-    return {line.name: line.detail for line in found.lines if line.ok is False}
 
 
 def test_a_forged_entry_breaks_the_chain(whole: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from journal_records import SECRET, checkpoint, model_of
-from parity_flwr.app.files import TEMPORARY, atomic_file
 from parity_flwr.app.runs.arrays import read_arrays, write_arrays
 from parity_flwr.app.runs.checkpoint import (
     CheckpointStore,
@@ -26,6 +25,7 @@ from parity_flwr.app.runs.checkpoint import (
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Checkpoint
 from parity_flwr.errors import CheckpointError
+from parity_flwr.files import TEMPORARY, atomic_file
 
 NUMBERS = hnp.arrays(
     st.sampled_from([np.dtype(text) for text in ("f4", ">f8", "i8", "u1", "?", "f2", "c8")]),

@@ -13,8 +13,8 @@ import pytest
 
 from journal_crash import STEPS
 from journal_records import SECRET, header, journal_in, play
-from parity_flwr.app.files import TEMPORARY
 from parity_flwr.app.verification.verify import verify
+from parity_flwr.files import TEMPORARY
 
 HERE = Path(__file__).parent
 CALLS = {"_append": 5, "_write": 5, "_insert": 6}  # how often before the second round is done

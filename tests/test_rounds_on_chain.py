@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anvil_node import Anvil
-from chain_cases import ETHER, NOW, WALLET, Node
+from chain_cases import ETHER, NOW, WALLET, Node, funded_node
 from chain_rounds import POOL, deployed, recorded, settled, thousand, training
 from faulty_proxy import FaultyProxy
 from parity_flwr.app.journal.outbox import SqlOutbox
@@ -24,16 +24,7 @@ from parity_flwr.errors import ChainError, ConfigError
 @pytest.fixture(params=["embedded", "anvil"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     """Give each of the two chains, with a funded wallet."""
-    if request.param == "anvil":
-        server: Anvil = request.getfixturevalue("anvil")
-        chosen = Node(server.chain(), server)
-        chosen.fund(WALLET.address)
-        yield chosen
-    else:
-        with EmbeddedChain() as chain:
-            chosen = Node(chain)
-            chosen.fund(WALLET.address)
-            yield chosen
+    yield from funded_node(request)
 
 
 def expected(files_of: dict[int, bytes], rounds: int) -> list[tuple[int, bytes, int]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from anvil_node import Anvil
 from chain_cases import (
     ETHER,
     NOW,
@@ -19,6 +18,7 @@ from chain_cases import (
     Node,
     contract_on,
     found,
+    funded_node,
     payment,
     sending,
     sql_outbox,
@@ -35,16 +35,7 @@ from parity_flwr.errors import ChainError, ConfigError
 @pytest.fixture(params=["embedded", "anvil"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     """Give each of the two chains, with a funded wallet."""
-    if request.param == "anvil":
-        server: Anvil = request.getfixturevalue("anvil")
-        chosen = Node(server.chain(), server)
-        chosen.fund(WALLET.address)
-        yield chosen
-    else:
-        with EmbeddedChain() as chain:
-            chosen = Node(chain)
-            chosen.fund(WALLET.address)
-            yield chosen
+    yield from funded_node(request)
 
 
 def test_twenty_threads_have_twenty_mined(node: Node, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from parity_flwr.core.content.cid import Cid
 from parity_flwr.core.content.dag_pb import MAX_NODE_BYTES
 from parity_flwr.core.content.unixfs import CLASSIC, Profile, file_cid, read_file
 from parity_flwr.errors import ContentError
+from parity_flwr.files import atomic_file
 
 MAX_BLOCK_BYTES = MAX_NODE_BYTES
 
@@ -108,35 +107,10 @@ class DirectoryStore:
             self.block(cid)
             return  # there already, and whole
         try:
-            _write(path, block)
+            with atomic_file(path, mode=0o644) as file:
+                file.write(block)
         except OSError as error:
             raise _failed(f"to write the block {path}", error) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that appears under its name only when it is on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _flush(path.parent)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _failed(needed: str, error: OSError) -> ContentError:

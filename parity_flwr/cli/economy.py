@@ -139,7 +139,7 @@ def _write(folder: Path, done: Simulation, result: dict[str, Any]) -> list[Path]
     import json
 
     from parity_flwr.app.economy.plot import draw
-    from parity_flwr.app.files import atomic_file
+    from parity_flwr.files import atomic_file
 
     folder.mkdir(parents=True, exist_ok=True)
     contents = {

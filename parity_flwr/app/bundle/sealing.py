@@ -15,9 +15,9 @@ from parity_flwr.app.bundle.layout import (
     damaged,
 )
 from parity_flwr.app.bundle.sealed import Bundle
-from parity_flwr.app.files import atomic_file
 from parity_flwr.core.canonical import dumps
 from parity_flwr.errors import ContentError
+from parity_flwr.files import atomic_file
 
 Source = Callable[[], Iterator[bytes | memoryview]]
 """Gives a section's bytes from the start, the same ones each time it is called."""

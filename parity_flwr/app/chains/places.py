@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.files import atomic_file
 from parity_flwr.chain_bridge.deployment import MAX_FILE, Deployment
 from parity_flwr.errors import ConfigError
+from parity_flwr.files import atomic_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

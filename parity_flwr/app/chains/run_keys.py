@@ -7,11 +7,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.files import atomic_file
 from parity_flwr.chain_bridge.wallet import Wallet
 from parity_flwr.core.keyfile import read_key_file
 from parity_flwr.core.signatures import Ed25519Signer
 from parity_flwr.errors import ConfigError, JournalError
+from parity_flwr.files import atomic_file
 
 OWNER = ""
 """The entry of the key that deploys and publishes: no identity has an empty name."""

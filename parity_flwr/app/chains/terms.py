@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from parity_flwr.app.chains.places import ChainPlaces
-from parity_flwr.app.files import atomic_file
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.economy.claims import RewardConfig
 from parity_flwr.errors import JournalError
+from parity_flwr.files import atomic_file
 
 MAX_TERMS = 64 << 20
 

@@ -14,7 +14,7 @@ from parity_flwr.app.compare.plot import draw
 from parity_flwr.app.compare.store import Record, ResultFolder, finished
 from parity_flwr.app.compare.summary import markdown
 from parity_flwr.app.compare.workers import run_cells
-from parity_flwr.app.files import atomic_file
+from parity_flwr.files import atomic_file
 
 BY_ROUND: Final = ("curve", "attackers_share")
 """Fields with a number for every round: in the results' file only."""

@@ -12,8 +12,8 @@ from parity_flwr import __version__
 from parity_flwr.app.compare.data import fingerprint
 from parity_flwr.app.compare.plan import Cell, Plan, cell_of
 from parity_flwr.app.compare.task import describe
-from parity_flwr.app.files import atomic_file
 from parity_flwr.errors import ConfigError, DataError
+from parity_flwr.files import atomic_file
 
 MAX_BYTES = 1 << 30
 Record = Mapping[str, Any]

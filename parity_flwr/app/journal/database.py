@@ -12,10 +12,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from parity_flwr.app.files import is_present
 from parity_flwr.app.journal.migrations import current_version, upgrade
 from parity_flwr.core.canonical import MAX_BYTES
 from parity_flwr.errors import ConfigError, JournalError, MissingExtraError
+from parity_flwr.files import is_present
 
 _SQLITE = "sqlite:///"
 _WRITING = "parity_writing"

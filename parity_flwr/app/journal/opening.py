@@ -9,7 +9,6 @@ from pathlib import Path
 from sqlalchemy import select
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.files import atomic_file, is_present
 from parity_flwr.app.journal.database import Database, without_password
 from parity_flwr.app.journal.schema import runs
 from parity_flwr.app.journal.sql_journal import SqlJournal
@@ -19,6 +18,7 @@ from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState
 from parity_flwr.core.rounds import apply_actions
 from parity_flwr.errors import JournalError
+from parity_flwr.files import atomic_file, is_present
 
 
 def from_environment() -> Journal:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parity_flwr.app.files import atomic_file
 from parity_flwr.errors import ConfigError
+from parity_flwr.files import atomic_file
 
 
 def write_text(path: Path, text: str) -> Path:

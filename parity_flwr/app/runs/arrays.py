@@ -20,8 +20,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.files import atomic_file
 from parity_flwr.errors import CheckpointError
+from parity_flwr.files import atomic_file
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.files import remove_partial_files
 from parity_flwr.app.runs.arrays import read_arrays, write_arrays
 from parity_flwr.core.encoding import model_hash
 from parity_flwr.core.records import Checkpoint
 from parity_flwr.errors import CheckpointError, ConfigError
+from parity_flwr.files import remove_partial_files
 
 _FILE = re.compile(r"round-(\d{5,18})\.npz")
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity_flwr.app.files import atomic_file
 from parity_flwr.core.canonical import dumps, loads
 from parity_flwr.core.content.records import Publication
 from parity_flwr.errors import ContentError, JournalError
+from parity_flwr.files import atomic_file
 
 _FILE = re.compile(r"round-(\d{5,18})\.json")
 _MAX_BYTES = 4096

@@ -7,13 +7,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from parity_flwr.app.files import is_present
 from parity_flwr.app.journal.chain import Ending, Entry, Record
 from parity_flwr.app.runs.checkpoint import CheckpointStore, read_model
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.records import RoundRecord, RunHeader
 from parity_flwr.errors import CheckpointError
+from parity_flwr.files import is_present
 
 
 class FilesCheck:
