@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -186,10 +187,21 @@ def _draw_rewards(out: Output, found: dict[str, Any]) -> None:
     table = plain_table("client", "account", *numbers, right=numbers)
     for each in found["clients"]:
         name = Text(printable(each["identity"], limit=64))
-        account = each["account"] or "not registered"
-        table.add_row(name, account, *(each[number] for number in numbers))
+        table.add_row(name, _short(each["account"]), *(_cents(each[one]) for one in numbers))
     out.table(table)
-    out.line(f"round {found['round']} counts on chain; {found['carried']} tokens carried over")
+    out.line(
+        f"round {found['round']} counts on chain; {_cents(found['carried'])} tokens carried "
+        "over; exact amounts: --json"
+    )
+
+
+def _short(account: str | None) -> str:
+    return f"{account[:8]}..{account[-6:]}" if account else "not registered"
+
+
+def _cents(tokens: str) -> str:
+    """Return an amount with two decimals, rounded down: nobody may claim what is shown over."""
+    return str(Decimal(tokens).quantize(Decimal("0.01"), rounding=ROUND_DOWN))
 
 
 def _draw_offences(out: Output, found: dict[str, Any]) -> None:
