@@ -12,6 +12,7 @@ from parity_flwr.cli.bench_tables import (
     draw_aggregate,
     draw_figures,
     draw_forest,
+    draw_gas,
     draw_overhead,
 )
 from parity_flwr.cli.output import Output, examples, json_option
@@ -21,6 +22,7 @@ _PARTS = ("he", "secagg", "dp")
 _CLIENTS, _PARAMETERS = (10, 50, 100), 1_000_000
 _FEWEST = 5  # Krum's least
 _RUN_CLIENTS, _RUN_PARAMETERS = 10, 159_010
+_PARTICIPANTS = (10, 100, 1000)
 
 
 def _parameters_option(default: int) -> Callable[[Command], Command]:
@@ -163,3 +165,21 @@ def forest(data: Path | None, seeds: int | None, as_json: bool) -> None:
 
     found = run_forest_bench(data, seeds=seeds)
     Output(as_json).result({"what": "forest", **found}, lambda out: draw_forest(out, found))
+
+
+@bench.command(epilog=examples("parity bench gas", "parity bench gas --json"))
+@click.option(
+    "--clients",
+    type=click.IntRange(2, 2_000),
+    multiple=True,
+    default=_PARTICIPANTS,
+    show_default=True,
+    help="How many participate; again for more sizes.",
+)
+@json_option
+def gas(clients: tuple[int, ...], as_json: bool) -> None:
+    """Measure the gas of rounds and claims on the embedded chain, beside a naive loop."""
+    from parity_flwr.app.bench.gas import bench_gas
+
+    found = bench_gas(clients, report=lambda line: click.echo(line, err=True))
+    Output(as_json).result({"what": "gas", **found}, lambda out: draw_gas(out, found))

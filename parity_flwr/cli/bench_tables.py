@@ -66,3 +66,12 @@ def draw_forest(out: Output, result: dict[str, Any]) -> None:
         holds = "yes" if each["holds"] else "no"
         table.add_row(each["name"], str(each["seeds"]), *figures, holds)
     out.table(table)
+
+
+def draw_gas(out: Output, found: dict[str, dict[str, int]]) -> None:
+    """Draw gas by transaction and number of participants."""
+    counts = tuple(found["round"])
+    table = plain_table("gas", *counts, right=counts)
+    for name, used in found.items():
+        table.add_row(name.replace("_", " "), *(f"{used[count]:,}" for count in counts))
+    out.table(table)
