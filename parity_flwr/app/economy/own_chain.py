@@ -51,8 +51,8 @@ class OwnChain:
     """
 
     def __init__(self, *, pool: int, stakes: int, base_penalty: int) -> None:
+        self.chain = EmbeddedChain(None)  # first: it says what is missing
         self._locks = tempfile.TemporaryDirectory(prefix="parity-economy-")
-        self.chain = EmbeddedChain(None)
         self.sent = 0
         self._owner = Wallet.generate()
         self.chain.fund(self._owner.address, 10_000 * _ETHER)
