@@ -66,7 +66,12 @@ def peer(folder: Path) -> Iterator[Peer]:
     with (
         log,
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=folder.parent,  # where the library leaves its kubo.log
         ) as process,
     ):
         try:
