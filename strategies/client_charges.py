@@ -11,8 +11,8 @@ from flwr.app import Message
 from flwr.common import log
 
 from parity_flwr.core.privacy.charge_report import ChargeReport
-from parity_flwr.core.privacy.ledger import Budget, Charge, Spending, spent_by_client
-from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY
+from parity_flwr.core.privacy.ledger import Budget, Charge, Spending
+from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY, ledger_delta
 from parity_flwr.core.protocols import ChargeStore, Journal
 from parity_flwr.core.wire import CHARGES, PARITY_RECORD
 from parity_flwr.errors import ConfigError, JournalError
@@ -57,16 +57,14 @@ def record_charges(
 def state_spending(journal: Journal | None, promise: Mapping[str, Any], *, round: int) -> None:
     """Write down what the reported charges add up to, for whoever verifies the run.
 
-    ``promise`` is what the run's header says under "client-privacy"; a part of delta that
-    no ledger charges ("naming_delta") is taken off.
+    ``promise`` is what the run's header says under "client-privacy".
     """
     if not promise or not isinstance(journal, ChargeStore):
         return
     charges = journal.charges()
     if charges:
-        delta = promise["delta"] - promise.get("naming_delta", 0.0)
-        spent = spent_by_client(charges, delta=delta)
-        journal.state_spending(Spending(round=round, delta=delta, clients=spent))
+        spending = Spending.of(charges, round=round, delta=ledger_delta(promise))
+        journal.state_spending(spending)
 
 
 def _reported(reply: Message) -> tuple[Charge, ...]:

@@ -8,7 +8,7 @@ from flwr.common import log
 
 from parity_flwr.core.privacy.central import CentralPrivacy
 from parity_flwr.core.privacy.combinations import Combination, NoisePlace, check_combination
-from parity_flwr.core.privacy.ledger import Ledger, Spending, spent_by_client
+from parity_flwr.core.privacy.ledger import Ledger, Spending
 from parity_flwr.core.protocols import ChargeStore, Journal
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies.sampling import Sampling
@@ -50,11 +50,8 @@ class RunBudget:
     def state(self, journal: Journal | None, *, round: int) -> None:
         """Write down what was spent, for whoever verifies the run."""
         if journal is not None and self.ledger.charges:
-            delta = self.privacy.delta
-            spent = spent_by_client(self.ledger.charges, delta=delta)
-            charge_store(journal).state_spending(
-                Spending(round=round, delta=delta, clients=spent)
-            )
+            spending = Spending.of(self.ledger.charges, round=round, delta=self.privacy.delta)
+            charge_store(journal).state_spending(spending)
 
     def covered(self, num_rounds: int) -> int:
         """Return how many rounds the whole budget covers, at most ``num_rounds``.

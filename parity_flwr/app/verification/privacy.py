@@ -14,7 +14,7 @@ from typing import Any
 from parity_flwr.app.journal.chain import Ending, Entry, Record
 from parity_flwr.app.verification.checks import Findings, Line
 from parity_flwr.core.privacy.ledger import EVERYONE, Charge, Spending, spent_by_client
-from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY, PRIVACY
+from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY, PRIVACY, ledger_delta
 from parity_flwr.core.records import RoundRecord, RunHeader, Verdict
 from parity_flwr.errors import MissingExtraError, ParityError
 
@@ -36,8 +36,7 @@ class _Promise:
         settings = config.get(CLIENT_PRIVACY if by_clients else PRIVACY)
         if not settings:
             return None
-        delta = settings["delta"] - settings.get("naming_delta", 0.0)
-        return cls(float(settings["epsilon"]), float(delta), by_clients)
+        return cls(float(settings["epsilon"]), float(ledger_delta(settings)), by_clients)
 
 
 class LedgerCheck:

@@ -103,6 +103,11 @@ class Spending:
     delta: float
     clients: Mapping[str, float]
 
+    @classmethod
+    def of(cls, charges: Iterable[Charge], *, round: int, delta: float) -> Spending:
+        """Return what these charges add up to (:func:`spent_by_client`)."""
+        return cls(round=round, delta=delta, clients=spent_by_client(charges, delta=delta))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:

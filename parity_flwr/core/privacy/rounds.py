@@ -22,6 +22,18 @@ CLIENT_PRIVACY = "client-privacy"
 """Key of what the clients of a run promise by themselves; their ledgers are theirs."""
 
 
+def ledger_delta(settings: Mapping[str, Any]) -> float:
+    """Return the delta that ledgers are added up at: less the part that is in no charge.
+
+    Examples
+    --------
+    >>> ledger_delta({"delta": 1e-5})
+    1e-05
+    """
+    delta: float = settings["delta"] - settings.get("naming_delta", 0.0)
+    return delta
+
+
 def is_private(config: Mapping[str, Any]) -> bool:
     """Say whether a header's configuration is that of a run under central DP."""
     return PRIVACY in config
