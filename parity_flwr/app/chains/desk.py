@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parity_flwr.app.chains.evidence import copied_chain, gather
-from parity_flwr.app.chains.keys import choose_wallet
+from parity_flwr.app.chains.keys import choose_wallet, require_coins
 from parity_flwr.app.chains.opening import keys_path
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.chains.run_keys import RunKeys
@@ -105,6 +105,7 @@ class RunDesk:
                     chain_id=deployment.chain_id,
                     name=wallet,
                 )
+                require_coins(chain, key)
             deployment.check(chain)
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="parity-lock-"))
             locks = Path(folder) if self.where == EMBEDDED else places.locks
