@@ -13,6 +13,7 @@ import pytest
 
 from anvil_node import FUNDED
 from apps_made import make_app
+from ipfs_servers import Node, serving
 from parity_flwr.app.chains import opened
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.chains.staking import MemberStakes, staked_members
@@ -50,6 +51,13 @@ def app(tmp_path: Path) -> Path:
     return make_app(tmp_path / "app")
 
 
+@pytest.fixture
+def ipfs(tmp_path: Path) -> Iterator[str]:
+    """Return the URL of an IPFS node's RPC."""
+    with serving(Node(tmp_path / "ipfs")) as url:
+        yield url
+
+
 def run(made: Federation, app: Path, *options: str) -> int:
     where = ["--chain", made.url, "--members", str(made.members), *options]
     return execute(
@@ -75,6 +83,7 @@ def lines_of(found: Any) -> dict[str, Any]:
 def test_a_run_pays_by_stake_and_members_claim_from_a_bundle(
     made: Federation,
     app: Path,
+    ipfs: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -83,6 +92,7 @@ def test_a_run_pays_by_stake_and_members_claim_from_a_bundle(
     assert (again["members"], again["registered"]) == (3, [])
     made.stake(monkeypatch, "client-1", "300")
     made.stake(monkeypatch, "client-2", "100")
+    monkeypatch.setenv("PARITY_IPFS_URL", ipfs)
     assert run(made, app, "--by-stake") == 0
     made.stake(monkeypatch, "client-3", "900")  # too late for this run
 
@@ -125,9 +135,14 @@ def test_a_run_pays_by_stake_and_members_claim_from_a_bundle(
         )
         assert Decimal(paid["paid"]) * UNIT == earned["client-1"]
         assert "NothingToClaim" in json_of(capsys, *command, code=1)["error"]["got"]
+    # Or the deployment's file and an IPFS node, which has the list under the CID on chain.
+    with as_member(monkeypatch, made.wallets["client-2"]):
+        fetch = ["claim", "--deployment", str(made.deployed), "--chain", made.url]
+        paid = json_of(capsys, *fetch)
+        assert Decimal(paid["paid"]) * UNIT == earned["client-2"]
+        monkeypatch.delenv("PARITY_IPFS_URL")
+        assert "PARITY_IPFS_URL" in json_of(capsys, *fetch, code=2)["error"]["action"]
     # Anybody may send a claim; who has earned nothing has nothing to claim.
-    paid = json_of(capsys, *command, "--identity", "client-2")
-    assert Decimal(paid["paid"]) * UNIT == earned["client-2"]
     json_of(capsys, *command, "--identity", "client-3", code=1)
 
 

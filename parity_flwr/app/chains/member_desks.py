@@ -137,11 +137,11 @@ class DeploymentDesk(Desk):
         store = ipfs_store(self.environment)
         if store is None:
             raise ConfigError(
-                f"round {number} needs its score list, {Cid(cid)}",
+                f"round {number} needs its score list, {Cid.from_bytes(cid)}",
                 came="no IPFS node",
                 action="set PARITY_IPFS_URL, or pass --bundle with a bundle of the run",
             )
-        return loads(store.get(str(Cid(cid)), max_bytes=MAX_BYTES), ScoreList)
+        return loads(store.get(str(Cid.from_bytes(cid)), max_bytes=MAX_BYTES), ScoreList)
 
 
 def require_url(where: str, option: str) -> None:
