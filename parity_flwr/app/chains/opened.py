@@ -97,7 +97,7 @@ def open_node(
             action=f"run: parity chain deploy --force --chain {choice.where}",
         )
     consents = (
-        read_members(choice.members, deployment=deployment)
+        read_members(choice.members, deployment=deployment, chain=chain)
         if choice.members is not None
         else {}
     )

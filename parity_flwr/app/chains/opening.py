@@ -172,7 +172,7 @@ def _members(
     if choice.members is None:
         return NoMembers()
     return FileMembers(
-        read_members(choice.members, deployment=opened.deployment),
+        read_members(choice.members, deployment=opened.deployment, chain=opened.chain),
         deployment=opened.deployment,
         outbox=outbox,
         chain=opened.chain,

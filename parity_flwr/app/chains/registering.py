@@ -34,9 +34,9 @@ def register_members(desk: Desk, path: Path, *, wallet: str | None) -> dict[str,
         The contract refuses, as when a wallet is registered with another node key.
     """
     made = desk.deployment
-    consents = read_members(path, deployment=made)
     sent = []
     with desk.sending(wallet=wallet, identity=None) as member:
+        consents = read_members(path, deployment=made, chain=member.chain)
         for name, each in consents.items():
             if identity_of(member.chain, each.account, deployment=made) != each.member.identity:
                 member.send(each.intent(made))
