@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.cli.chain_options import draw_chain
+from parity_flwr.cli import chain_members
+from parity_flwr.cli.chain_options import by_stake_option, draw_chain
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.errors import ConfigError
 
@@ -201,6 +202,7 @@ def _lines(out: Output, result: Mapping[str, Any]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="As the run had it.",
 )
+@by_stake_option
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -214,6 +216,7 @@ def drain(
     where: str,
     wallet: str | None,
     members: Path | None,
+    by_stake: bool,
     timeout: float,
     as_json: bool,
 ) -> None:
@@ -225,8 +228,12 @@ def drain(
     environment = Environment.read()
     found = drain_run(
         RunFolder.find(run, environment.home),
-        ChainChoice(where=where, wallet=wallet, members=members),
+        ChainChoice(where=where, wallet=wallet, members=members, by_stake=by_stake),
         environment=environment,
         timeout_s=timeout,
     )
     Output(as_json).result(found, lambda out: draw_chain(out, found))
+
+
+for _command in (chain_members.register, chain_members.mint, chain_members.stake):
+    chain.add_command(_command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,22 +18,27 @@ from parity_flwr.core.economy.amounts import scaled
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from parity_flwr.app.chains.desk import RunDesk
+    from parity_flwr.app.chains.desk import Desk
+    from parity_flwr.app.chains.run_desk import RunDesk
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+chain_option = click.option(
+    "--chain",
+    "where",
+    default="embedded",
+    show_default=True,
+    metavar="embedded|URL",
+    help="Where the run was published.",
+)
+
+
 def run_chain(command: _Command) -> _Command:
     """Add RUN and --chain to a command."""
-    option = click.option(
-        "--chain",
-        "where",
-        default="embedded",
-        show_default=True,
-        metavar="embedded|URL",
-        help="Where the run was published.",
-    )
-    return click.argument("reference", metavar="RUN")(option(command))
+    return click.argument("reference", metavar="RUN")(chain_option(command))
 
 
 def member_options(command: _Command) -> _Command:
@@ -46,10 +52,30 @@ def member_options(command: _Command) -> _Command:
 
 def run_desk(reference: str, where: str) -> RunDesk:
     """Return a run's contracts at hand."""
-    from parity_flwr.app.chains.desk import RunDesk
+    from parity_flwr.app.chains.run_desk import RunDesk
 
     environment = Environment.read()
     return RunDesk(RunFolder.find(reference, environment.home), where, environment)
+
+
+def _claiming_desk(
+    reference: str | None, bundle: Path | None, deployment: Path | None, where: str
+) -> Desk:
+    from parity_flwr.app.chains.member_desks import BundleDesk, DeploymentDesk
+
+    environment = Environment.read()
+    if bundle is not None and reference is None and deployment is None:
+        return BundleDesk.open(bundle, where, environment)
+    if deployment is not None and reference is None and bundle is None:
+        return DeploymentDesk.open(deployment, where, environment)
+    if reference is not None and bundle is None and deployment is None:
+        return run_desk(reference, where)
+    given = [each for each in (reference, bundle, deployment) if each is not None]
+    raise ConfigError(
+        "parity claim needs one of RUN, --bundle FILE and --deployment FILE",
+        came=f"{len(given)} of them" if given else "none",
+        action="see 'parity claim --help'",
+    )
 
 
 @click.command(
@@ -71,19 +97,39 @@ def rewards(reference: str, where: str, as_json: bool) -> None:
 @click.command(
     epilog=examples(
         "parity claim latest --identity client-3",
-        "parity claim latest --chain http://127.0.0.1:8545 --wallet mine",
+        "parity claim --bundle run.parity --chain http://127.0.0.1:8545 --wallet mine",
+        "parity claim --deployment deployment.json --chain http://127.0.0.1:8545 --wallet mine",
     )
 )
-@run_chain
+@click.argument("reference", metavar="[RUN]", required=False)
+@chain_option
+@click.option(
+    "--bundle", type=_FILE, help="Take the score list from this file of 'parity bundle'."
+)
+@click.option(
+    "--deployment",
+    type=_FILE,
+    help="Take the score list from IPFS (PARITY_IPFS_URL), by the CID on chain.",
+)
 @member_options
 @json_option
 def claim(
-    reference: str, where: str, wallet: str | None, identity: str | None, as_json: bool
+    reference: str | None,
+    where: str,
+    bundle: Path | None,
+    deployment: Path | None,
+    wallet: str | None,
+    identity: str | None,
+    as_json: bool,
 ) -> None:
-    """Claim all that a member was granted so far; its account is paid."""
+    """Claim all that a member was granted so far; its account is paid.
+
+    A member that has no folder of the run needs its bundle, or the deployment's file.
+    """
     from parity_flwr.app.chains import money
 
-    found = money.claim(run_desk(reference, where), wallet=wallet, identity=identity)
+    desk = _claiming_desk(reference, bundle, deployment, where)
+    found = money.claim(desk, wallet=wallet, identity=identity)
     Output(as_json).result(
         found,
         lambda out: out.line(
@@ -111,7 +157,7 @@ def stake(
 
     amount = scaled(tokens, decimals=18, name="TOKENS")
     found = money.stake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
-    Output(as_json).result(found, lambda out: _draw_stake(out, found))
+    Output(as_json).result(found, lambda out: draw_stake(out, found))
 
 
 @click.command(
@@ -145,7 +191,7 @@ def unstake(
         )
     amount = None if tokens is None else scaled(tokens, decimals=18, name="TOKENS")
     found = money.unstake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
-    Output(as_json).result(found, lambda out: _draw_stake(out, found))
+    Output(as_json).result(found, lambda out: draw_stake(out, found))
 
 
 @click.command(epilog=examples("parity slash latest --dry-run", "parity slash latest --json"))
@@ -223,7 +269,8 @@ def _draw_offences(out: Output, found: dict[str, Any]) -> None:
     out.table(table)
 
 
-def _draw_stake(out: Output, found: dict[str, Any]) -> None:
+def draw_stake(out: Output, found: dict[str, Any]) -> None:
+    """Draw what a member has at stake."""
     out.line(
         f"{found['account']} has {found['stake']} tokens at stake, {found['unbonding']} "
         f"unbonding, {found['balance']} at hand"

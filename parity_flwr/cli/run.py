@@ -104,6 +104,7 @@ def run(
     chain: str | None,
     wallet: str | None,
     members: Path | None,
+    by_stake: bool,
     target: str | None,
     model: str | None,
     rounds: int | None,
@@ -127,7 +128,7 @@ def run(
 
     home = Environment.read().home
     out = Output(as_json, quiet=quiet)
-    chosen = ChainChoice.parse(chain, wallet=wallet, members=members)
+    chosen = ChainChoice.parse(chain, wallet=wallet, members=members, by_stake=by_stake)
     options = TableOptions(
         target=target,
         model=model,

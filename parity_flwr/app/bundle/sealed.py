@@ -126,6 +126,22 @@ def inspect(path: Path) -> tuple[Bundle | None, list[Damage]]:
         ) from error
 
 
+def open_whole(path: Path) -> Bundle:
+    """Return the bundle in a file; nothing of it is used if one bit is wrong.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    ContentError
+        It is not as it was sealed.
+    """
+    bundle, damages = inspect(path)
+    if bundle is None or damages:
+        raise damaged(path, damages[0])
+    return bundle
+
+
 def _opened(path: Path, file: BinaryIO, size: int) -> Bundle | Damage:
     header = file.read(HEADER_BYTES)
     head, seal_ = header[:-32], header[-32:]

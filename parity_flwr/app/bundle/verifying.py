@@ -20,6 +20,7 @@ from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verification.onchain import RecordedRounds, RegisteredMembers
 from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.published import PublishedCheck
+from parity_flwr.app.verification.stakes import CountedStakes
 from parity_flwr.app.verification.trust import (
     NAME,
     NOT_ANCHORED,
@@ -112,6 +113,7 @@ def _verified(
     if evidence is not None:
         rounds = RecordedRounds(evidence, files)
         checks.extend((rounds, RegisteredMembers(evidence, rounds)))
+        checks.append(CountedStakes(evidence, rounds))
     lines = (_whole(bundle), *walk(chain, _entries(bundle), checks))
     if not chain.count:
         lines = (*lines, Line("entries", False, "the journal has none"))

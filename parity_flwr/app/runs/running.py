@@ -152,12 +152,12 @@ def _start(
     sent = None
     if request.chain is not None:
         sent = Publishing(request.chain, locate=locate, resume=request.resume)
-        if request.resume is None:
-            table.pays(request.chain.rewards)
     with ExitStack() as stack:
         stack.enter_context(exported(environment.variables()))
         if sent is not None:
             stack.enter_context(sent)
+            if request.resume is None:
+                table.pays(sent.rewards)
         stack.enter_context(Follower(locate, table))
         outcome = run_app(
             request.app,

@@ -132,10 +132,10 @@ def run_table(
     with ExitStack() as stack:
         stack.enter_context(captured(folder.path / "flower.log"))
         sent = _publishing(request, folder, privacy)
-        if sent is not None and request.chain is not None:
-            if request.resume is None:
-                table.pays(request.chain.rewards)
+        if sent is not None:
             stack.enter_context(sent)
+            if request.resume is None:
+                table.pays(sent.rewards)
         stack.enter_context(Follower(lambda: folder, table))
         trained = training.on(request.engine)
     problem = check_outcome(folder)

@@ -26,6 +26,7 @@ from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.published import FolderPublished, PublishedCheck
 from parity_flwr.app.verification.rows import RowsCheck
 from parity_flwr.app.verification.settled import PublishedModels, SettledOutbox
+from parity_flwr.app.verification.stakes import CountedStakes
 from parity_flwr.app.verification.trust import Trust
 from parity_flwr.app.verification.walking import walk
 from parity_flwr.errors import JournalError
@@ -89,6 +90,7 @@ def verify(
             rounds = RecordedRounds(evidence, files)
             outbox = SqlOutbox(journal.database, journal.run_id)
             checks.extend((rounds, RegisteredMembers(evidence, rounds)))
+            checks.append(CountedStakes(evidence, rounds))
             checks.append(SettledOutbox(outbox, evidence))
         if updates is not None:
             # It brings Flower along, which the other checks do not need.
