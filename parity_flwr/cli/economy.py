@@ -9,8 +9,8 @@ import click
 
 from parity_flwr.cli.equilibrium import equilibrium
 from parity_flwr.cli.listing import listed
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
-from parity_flwr.cli.progress import progress_bar
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import UNIT, scaled
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ economy.add_command(equilibrium)
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for economy.json, economy.png and economy.svg.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
+@quiet_option
 @json_option
 def simulate(
     attacks: str,
@@ -120,14 +120,16 @@ def simulate(
         participation=Participation(participation),
     )
     out = Output(as_json, quiet=quiet)
-    with progress_bar(out) as bar:
-        task = bar.add_task("", total=None)
+    with Meter(out, "playing") as meter:
+
+        def on_progress(what: str, count: int, total: int) -> None:
+            meter.about(what)
+            meter(count, total)
+
         done = play(
             market,
             settler=chain_settler if chain == "embedded" else None,
-            on_progress=lambda what, count, total: bar.update(
-                task, description=what, completed=count, total=total
-            ),
+            on_progress=on_progress,
         )
     result = done.to_json()
     if output is not None:
