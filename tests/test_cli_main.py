@@ -46,6 +46,7 @@ class TestHelp:
             "chain",
             "claim",
             "compare",
+            "completion",
             "consent",
             "demo",
             "doctor",
@@ -85,7 +86,9 @@ class TestHelp:
         assert capsys.readouterr().out == f"parity, version {__version__}\n"
 
     def test_help_is_quick(self) -> None:
-        slow = "flwr|torch|sklearn|matplotlib|ray|sqlalchemy|jinja2"
+        slow = (
+            "flwr|torch|sklearn|matplotlib|ray|sqlalchemy|jinja2|numpy|cryptography|httpx|web3"
+        )
         code = (
             "import sys, re; from parity_flwr.cli.main import execute; execute(['--help']);"
             f"print([m for m in sys.modules if re.fullmatch(r'{slow}', m)], file=sys.stderr)"

@@ -10,7 +10,6 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.output import Output, examples, json_option, write_json
-from parity_flwr.core.signatures import Ed25519Signer
 from parity_flwr.errors import ConfigError
 
 _DAY_S = 86_400
@@ -51,6 +50,7 @@ def consent(
     from parity_flwr.app.chains.keys import choose_wallet
     from parity_flwr.app.chains.places import ChainPlaces
     from parity_flwr.chain_bridge.deployment import MAX_FILE, Deployment
+    from parity_flwr.core.signatures import Ed25519Signer
 
     with file.open("rb") as opened:
         deployment = Deployment.parse(opened.read(MAX_FILE + 1))

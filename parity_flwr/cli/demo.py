@@ -8,7 +8,6 @@ import click
 from rich.table import Table
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.verify import show_lines
 from parity_flwr.core.economy.amounts import UNIT
@@ -33,6 +32,7 @@ def demo(seed: int, chain: str | None, quiet: bool, as_json: bool) -> None:
     """Ten clients on real images, three of them attackers, in under a minute, offline."""
     from parity_flwr.app.chains.choice import OFF, ChainChoice
     from parity_flwr.app.demo import run_demo
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.chain_bridge.connecting import EMBEDDED
 
     out = Output(as_json, quiet=quiet)

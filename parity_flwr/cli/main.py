@@ -15,13 +15,15 @@ from contextlib import suppress
 import click
 
 from parity_flwr import __version__
-from parity_flwr.app.environment import Environment
+from parity_flwr.app.environment import Environment, inherited
 from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
 from parity_flwr.cli.chain import chain
 from parity_flwr.cli.compare import compare
+from parity_flwr.cli.completing import VARIABLE, answer_shell
+from parity_flwr.cli.completion import completion
 from parity_flwr.cli.consent import consent
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
@@ -90,6 +92,7 @@ _COMMANDS = (
     audit_privacy,
     chain,
     wallet,
+    completion,
 )
 for _command in _COMMANDS:
     parity.add_command(_command)
@@ -169,7 +172,8 @@ def _silence_stdout() -> None:
 
 def main() -> None:
     """Run the command line of this process (the entry point of `parity`)."""
-    sys.exit(execute(sys.argv[1:]))
+    asked = inherited().get(VARIABLE)
+    sys.exit(answer_shell(parity, asked) if asked else execute(sys.argv[1:]))
 
 
 if __name__ == "__main__":

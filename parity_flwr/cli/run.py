@@ -9,7 +9,6 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
@@ -123,6 +122,7 @@ def run(
     """
     from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
