@@ -93,7 +93,11 @@ def aggregate(
 
 @bench.command(epilog=examples("parity bench overhead --clients 10 --rounds 5 --json"))
 @click.option(
-    "--clients", type=click.IntRange(2, 10_000), default=_RUN_CLIENTS, show_default=True
+    "--clients",
+    type=click.IntRange(2, 10_000),
+    default=_RUN_CLIENTS,
+    show_default=True,
+    help="How many are simulated.",
 )
 @_parameters_option(_RUN_PARAMETERS)
 @click.option(

@@ -13,7 +13,7 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.output import Output, examples, json_option, quiet_option
 from parity_flwr.cli.progress import Meter
-from parity_flwr.errors import ConfigError
+from parity_flwr.errors import ConfigError, RunError
 
 _WEI = 10**18
 _CHAIN = click.option(
@@ -113,7 +113,13 @@ def fund(
 
 
 @chain.command("up", epilog=examples("parity chain up", "parity chain up --node embedded"))
-@click.option("--port", type=click.IntRange(0, 65535), default=8545, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8545,
+    show_default=True,
+    help="Where it listens.",
+)
 @click.option(
     "--node",
     type=click.Choice(["auto", "anvil", "embedded"]),
@@ -144,7 +150,7 @@ def up(port: int, node: str, as_json: bool) -> None:
         run_embedded(places, port=port, ready=lambda at: say("embedded", at))
     else:
         code = run_anvil(anvil, places, port=port, ready=lambda: say("anvil", port))
-        click.get_current_context().exit(min(abs(code), 1))
+        click.get_current_context().exit(RunError.exit_code if code else 0)
 
 
 @chain.command(

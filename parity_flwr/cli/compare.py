@@ -34,7 +34,13 @@ _PRESETS = (
         "parity compare --strategies reputation,oracle --attacks alie --fractions 0.3",
     )
 )
-@click.option("--preset", type=click.Choice(_PRESETS), default="smoke", show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(_PRESETS),
+    default="smoke",
+    show_default=True,
+    help="Which experiment.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -45,7 +51,13 @@ _PRESETS = (
 @click.option("--fractions", default="", help="Shares of attackers, such as 0,0.2,0.3.")
 @click.option("--partitions", default="", help="Names between commas.")
 @click.option("--seeds", default="", help="How many (5), or which (0,3,7).")
-@click.option("--jobs", type=click.IntRange(1, 256), default=2, show_default=True)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    help="How many processes.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

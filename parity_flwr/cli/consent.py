@@ -36,7 +36,13 @@ _DAY_S = 86_400
     help="The deployment's file, as 'parity chain deploy' wrote it.",
 )
 @click.option("--wallet", metavar="NAME", help="The wallet that is paid.  [default]")
-@click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="How long it holds.",
+)
 @json_option
 def consent(
     name: str, key: Path, file: Path, wallet: str | None, days: int, as_json: bool

@@ -20,7 +20,13 @@ _NUMBERS = ("reputation", "reward")
 
 
 @click.command(epilog=examples("parity demo", "parity demo --seed 3", "parity demo --json"))
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Decides every draw.",
+)
 @click.option(
     "--chain",
     type=click.Choice(["off", "embedded"]),

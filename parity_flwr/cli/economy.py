@@ -36,12 +36,26 @@ economy.add_command(equilibrium)
     )
 )
 @click.option("--attacks", default=_ATTACKS, show_default=True, help="Names between commas.")
-@click.option("--rounds", type=click.IntRange(1, 10_000), default=200, show_default=True)
-@click.option("--clients", type=click.IntRange(4, 200), default=10, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="Of each federation.",
+)
+@click.option(
+    "--clients",
+    type=click.IntRange(4, 200),
+    default=10,
+    show_default=True,
+    help="How many participate.",
+)
 @click.option("--fraction", type=float, default=0.2, show_default=True, help="Who cheats.")
 @click.option("--seeds", default="0", show_default=True, help="Numbers between commas.")
-@click.option("--partition", default="dirichlet", show_default=True)
-@click.option("--dataset", default="digits", show_default=True)
+@click.option(
+    "--partition", default="dirichlet", show_default=True, help="How the data are divided."
+)
+@click.option("--dataset", default="digits", show_default=True, help="What is learned.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),

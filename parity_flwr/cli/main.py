@@ -1,11 +1,12 @@
 """`parity`: the command line of parity-flwr.
 
-Exit codes: 0 done, 1 what was under way failed, 2 what the user gave is wrong,
-130 interrupted, 141 the reader of our output went away.
+Exit codes: 0 done, 1 a check found something, 2 what the user gave is wrong, 3 what was
+under way failed, 130 interrupted, 141 the reader of our output went away.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -111,7 +112,10 @@ def execute(arguments: Sequence[str]) -> int:
         _silence_stdout()
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 (a process boundary: all ends in one line)
-        return _report(error, arguments)
+        code = _report(error, arguments)
+        if isinstance(error, OSError):  # of stdout, perhaps: a full disk
+            _silence_stdout()
+        return code
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -164,6 +168,25 @@ def _debugging(arguments: Sequence[str]) -> bool:
     return False
 
 
+def sound_streams() -> None:
+    """Make stdin, stdout and stderr fit to use, whatever this process was started with.
+
+    A closed one leads nowhere: the next file that is opened would get its number, and what
+    is printed would go there. A letter that the locale's encoding lacks becomes a `?`.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", errors="replace"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _silence_stdout() -> None:
     """Point stdout at nothing, so that flushing it at exit does not fail a second time."""
     with suppress(OSError, ValueError):
@@ -172,6 +195,7 @@ def _silence_stdout() -> None:
 
 def main() -> None:
     """Run the command line of this process (the entry point of `parity`)."""
+    sound_streams()
     asked = inherited().get(VARIABLE)
     sys.exit(answer_shell(parity, asked) if asked else execute(sys.argv[1:]))
 

@@ -60,13 +60,16 @@ def run_desk(reference: str, where: str) -> RunDesk:
     )
 )
 @run_chain
+@quiet_option
 @json_option
-def rewards(reference: str, where: str, as_json: bool) -> None:
+def rewards(reference: str, where: str, quiet: bool, as_json: bool) -> None:
     """Show what every client earned, may claim by now, and was paid, in tokens."""
     from parity_flwr.app.chains.money import rewards_of
 
-    found = rewards_of(run_desk(reference, where))
-    Output(as_json).result(found, lambda out: _draw_rewards(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "reading the chain"):
+        found = rewards_of(run_desk(reference, where))
+    out.result(found, lambda out: _draw_rewards(out, found))
 
 
 @click.command(

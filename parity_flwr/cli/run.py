@@ -61,7 +61,9 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 
 @click.command(epilog=_EPILOG)
 @click.argument("app", type=click.Path(exists=True, path_type=Path))
-@click.option("--engine", type=_ENGINES, default=None, help="[default: simulation]")
+@click.option(
+    "--engine", type=_ENGINES, default=None, help="What runs it.  [simulation; CSV: inprocess]"
+)
 @click.option(
     "--clients",
     type=click.IntRange(1),
