@@ -15,7 +15,7 @@ from parity_flwr.cli.main import execute, parity
 ROOT = Path(__file__).resolve().parent.parent
 METAVARS = {
     "--wallet": {"NAME"},
-    "--resume": {"RUN"},
+    "--resume": {"RUN", "BOOLEAN"},  # of `compare`: carry on in --output
     "--run": {"RUN"},
     "--reputation-from": {"RUN"},
     "--ipfs": {"URL"},

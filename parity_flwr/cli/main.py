@@ -157,7 +157,7 @@ def _report(error: Exception, arguments: Sequence[str]) -> int:
         error = _unexpected(error)
     try:
         return report_error(error, as_json="--json" in arguments)
-    except BrokenPipeError:
+    except OSError:  # nobody reads, or there is no room
         _silence_stdout()
         return error.exit_code
 
