@@ -154,7 +154,9 @@ class LiveTable:
 
     def _heading(self) -> Text:
         text = Text(style="bold")
-        if self._last is not None:
+        if self._last is None:
+            text.append("starting  ")
+        else:
             decision = self._last.decision
             title = round_title(self._last.round, self._total)
             text.append(printable(f"{title} {decision.status.value} {decision.reason}"))
