@@ -199,7 +199,7 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert execute(["chain", "up", "--node", "embedded", "--port", port]) == 1
+        assert execute(["chain", "up", "--node", "embedded", "--port", port]) == 3
     assert "choose another with --port" in capsys.readouterr().err
 
 

@@ -11,7 +11,6 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.output import Output, examples, json_option, write_json
-from parity_flwr.core.signatures import Ed25519Signer
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +48,13 @@ _DAY_S = 86_400
 )
 @click.option("--signature", metavar="HEX", help="What that contract signed.")
 @click.option("--deadline", type=click.IntRange(1), help="As it was signed, instead of --days.")
-@click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="How long it holds.",
+)
 @json_option
 def consent(
     name: str,
@@ -71,6 +76,7 @@ def consent(
     from parity_flwr.app.chains.keys import choose_wallet
     from parity_flwr.app.chains.places import ChainPlaces
     from parity_flwr.chain_bridge.deployment import MAX_FILE, Deployment
+    from parity_flwr.core.signatures import Ed25519Signer
 
     with file.open("rb") as opened:
         deployment = Deployment.parse(opened.read(MAX_FILE + 1))

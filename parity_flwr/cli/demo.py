@@ -8,7 +8,6 @@ import click
 from rich.table import Table
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.verify import show_lines
 from parity_flwr.core.economy.amounts import UNIT
@@ -21,7 +20,13 @@ _NUMBERS = ("reputation", "reward")
 
 
 @click.command(epilog=examples("parity demo", "parity demo --seed 3", "parity demo --json"))
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Decides every draw.",
+)
 @click.option(
     "--chain",
     type=click.Choice(["off", "embedded"]),
@@ -33,6 +38,7 @@ def demo(seed: int, chain: str | None, quiet: bool, as_json: bool) -> None:
     """Ten clients on real images, three of them attackers, in under a minute, offline."""
     from parity_flwr.app.chains.choice import OFF, ChainChoice
     from parity_flwr.app.demo import run_demo
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.chain_bridge.connecting import EMBEDDED
 
     out = Output(as_json, quiet=quiet)

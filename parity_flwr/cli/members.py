@@ -13,7 +13,8 @@ from rich.text import Text
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.text import printable
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import scaled
 from parity_flwr.errors import ConfigError
 
@@ -85,13 +86,16 @@ def _claiming_desk(
     )
 )
 @run_chain
+@quiet_option
 @json_option
-def rewards(reference: str, where: str, as_json: bool) -> None:
+def rewards(reference: str, where: str, quiet: bool, as_json: bool) -> None:
     """Show what every client earned, may claim by now, and was paid, in tokens."""
     from parity_flwr.app.chains.money import rewards_of
 
-    found = rewards_of(run_desk(reference, where))
-    Output(as_json).result(found, lambda out: _draw_rewards(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "reading the chain"):
+        found = rewards_of(run_desk(reference, where))
+    out.result(found, lambda out: _draw_rewards(out, found))
 
 
 @click.command(
@@ -112,6 +116,7 @@ def rewards(reference: str, where: str, as_json: bool) -> None:
     help="Take the score list from IPFS (PARITY_IPFS_URL), by the CID on chain.",
 )
 @member_options
+@quiet_option
 @json_option
 def claim(
     reference: str | None,
@@ -120,6 +125,7 @@ def claim(
     deployment: Path | None,
     wallet: str | None,
     identity: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Claim all that a member was granted so far; its account is paid.
@@ -128,9 +134,13 @@ def claim(
     """
     from parity_flwr.app.chains import money
 
-    desk = _claiming_desk(reference, bundle, deployment, where)
-    found = money.claim(desk, wallet=wallet, identity=identity)
-    Output(as_json).result(
+    out, desk = (
+        Output(as_json, quiet=quiet),
+        _claiming_desk(reference, bundle, deployment, where),
+    )
+    with Meter(out, "claiming"):
+        found = money.claim(desk, wallet=wallet, identity=identity)
+    out.result(
         found,
         lambda out: out.line(
             f"paid {found['paid']} tokens to {found['account']} ({found['gas']} gas); "
@@ -143,6 +153,7 @@ def claim(
 @run_chain
 @click.argument("tokens")
 @member_options
+@quiet_option
 @json_option
 def stake(
     reference: str,
@@ -150,14 +161,19 @@ def stake(
     tokens: str,
     wallet: str | None,
     identity: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Put TOKENS of a member's at stake."""
     from parity_flwr.app.chains import money
 
     amount = scaled(tokens, decimals=18, name="TOKENS")
-    found = money.stake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
-    Output(as_json).result(found, lambda out: draw_stake(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "staking"):
+        found = money.stake(
+            run_desk(reference, where), amount, wallet=wallet, identity=identity
+        )
+    out.result(found, lambda out: draw_stake(out, found))
 
 
 @click.command(
@@ -170,6 +186,7 @@ def stake(
 @click.argument("tokens", required=False)
 @click.option("--withdraw", is_flag=True, help="Pay out what has waited long enough.")
 @member_options
+@quiet_option
 @json_option
 def unstake(
     reference: str,
@@ -178,6 +195,7 @@ def unstake(
     withdraw: bool,
     wallet: str | None,
     identity: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Begin to take TOKENS out of a member's stake; they can be withdrawn later."""
@@ -190,21 +208,30 @@ def unstake(
             action="see 'parity unstake --help'",
         )
     amount = None if tokens is None else scaled(tokens, decimals=18, name="TOKENS")
-    found = money.unstake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
-    Output(as_json).result(found, lambda out: draw_stake(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "unstaking"):
+        found = money.unstake(
+            run_desk(reference, where), amount, wallet=wallet, identity=identity
+        )
+    out.result(found, lambda out: draw_stake(out, found))
 
 
 @click.command(epilog=examples("parity slash latest --dry-run", "parity slash latest --json"))
 @run_chain
 @click.option("--wallet", metavar="NAME", help="The slasher's wallet, for a URL.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be slashed.")
+@quiet_option
 @json_option
-def slash(reference: str, where: str, wallet: str | None, dry_run: bool, as_json: bool) -> None:
+def slash(
+    reference: str, where: str, wallet: str | None, dry_run: bool, quiet: bool, as_json: bool
+) -> None:
     """Slash the offences that a run's journal shows, each once, with its evidence by CID."""
     from parity_flwr.app.chains.slashing import slash_run
 
-    found = slash_run(run_desk(reference, where), wallet=wallet, dry_run=dry_run)
-    Output(as_json).result(found, lambda out: _draw_offences(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "slashing"):
+        found = slash_run(run_desk(reference, where), wallet=wallet, dry_run=dry_run)
+    out.result(found, lambda out: _draw_offences(out, found))
 
 
 def draw_standings(out: Output, found: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
@@ -62,7 +61,9 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 
 @click.command(epilog=_EPILOG)
 @click.argument("app", type=click.Path(exists=True, path_type=Path))
-@click.option("--engine", type=_ENGINES, default=None, help="[default: simulation]")
+@click.option(
+    "--engine", type=_ENGINES, default=None, help="What runs it.  [simulation; CSV: inprocess]"
+)
 @click.option(
     "--clients",
     type=click.IntRange(1),
@@ -124,6 +125,7 @@ def run(
     """
     from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.output import Output
 from parity_flwr.errors import ConfigError
@@ -108,6 +107,7 @@ def run_csv(
     ConfigError
         If --target or --model is missing, or an option does not fit.
     """
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.running import TabularRequest, run_table
     from parity_flwr.app.tabular.target import Task

@@ -12,7 +12,6 @@ from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.text import printable
 from parity_flwr.cli.members import draw_standings, run_desk
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
-from parity_flwr.core.records import DIMENSIONS
 from parity_flwr.errors import ParityError
 
 
@@ -60,6 +59,8 @@ def runs(as_json: bool) -> None:
 
 
 def _draw_reputation(out: Output, result: dict[str, Any]) -> None:
+    from parity_flwr.core.records import DIMENSIONS
+
     clients = result["clients"]
     if not clients:
         out.line(f"{result['run_id']}: no round stands in the journal yet")

@@ -23,6 +23,7 @@ from parity_flwr.app.report.view import headline_metric, metric_curve
 from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.stopping import stoppable
 from parity_flwr.errors import ConfigError, RunError
 
 BASELINE_FOLDER = "fedavg"
@@ -184,10 +185,12 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
         What the user gave made the run fail.
     RunError
         The run failed, gave no sound model, or took longer than its limit.
+    StoppedError
+        The user interrupted it.
     """
     environment = _environment(request)
     folder = _folder(request, environment.home)
-    with time_limit(request.timeout_s, run_id=folder.id):
+    with stoppable(folder), time_limit(request.timeout_s, run_id=folder.id):
         outcome, sent = _start(request, folder, environment, table)
         _require_success(outcome, folder)
         result = _result(outcome, folder)

@@ -19,6 +19,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
+from parity_flwr.app.runs.stopping import stoppable
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
@@ -115,6 +116,8 @@ def run_table(
         The plan is not.
     RunError
         The run gave no sound model.
+    StoppedError
+        The user interrupted it.
     """
     started = time.perf_counter()
     plan = request.plan
@@ -130,6 +133,7 @@ def run_table(
     )
     table.expect(training.federation(None).rounds)
     with ExitStack() as stack:
+        stack.enter_context(stoppable(folder))
         stack.enter_context(captured(folder.path / "flower.log"))
         sent = _publishing(request, folder, privacy)
         if sent is not None:

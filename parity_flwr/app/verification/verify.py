@@ -14,6 +14,7 @@ from parity_flwr.app.chains.evidence import run_evidence
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.outbox import SqlOutbox
 from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.app.pace import Steps, counted, unseen
 from parity_flwr.app.runs.checkpoint import UpdateStore
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.anchors import anchor_lines, unasked_lines
@@ -50,6 +51,7 @@ def verify(
     updates: Path | None = None,
     trust: Trust | None = None,
     url: str | None = None,
+    steps: Steps = unseen,
 ) -> Verification:
     """Check a run's journal and files.
 
@@ -63,6 +65,8 @@ def verify(
     trust : Trust, optional, keyword-only
         The head of the journal, or the CID of the last published round, as it was kept
         elsewhere.
+    steps : Steps, optional, keyword-only
+        Is told how many of the journal's entries were looked at.
 
     Raises
     ------
@@ -98,7 +102,8 @@ def verify(
 
             checks.append(UpdatesCheck(UpdateStore(updates), seed=_revealed_seed(journal)))
         chain = ChainCheck(journal.run_id)
-        lines = walk(chain, journal.entries(), checks)
+        entries = counted(journal.entries(), steps, total=journal.length())
+        lines = walk(chain, entries, checks)
         if not chain.count and len(lines) > 2:  # no entry, and none that cannot be read
             raise journal.unknown()
         roots = {"the journal's head": chain.head, "the last published round": published.root}
