@@ -117,8 +117,8 @@ def run_table(
         The run gave no sound model.
     """
     started = time.perf_counter()
-    plan = request.plan
-    rows = load_rows(plan)
+    rows = load_rows(request.plan)
+    plan = rows.plan
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
     privacy = table_privacy(plan, rows)
     meaning = privacy.meaning if privacy else (NOTHING,)
@@ -212,6 +212,7 @@ def _result(
         "model": plan.model.value,
         "task": data.task.value,
         "clients": plan.clients,
+        "client_names": list(data.names),
         "train_rows": sum(len(each) for each in data.clients),
         "test_rows": len(data.test),
         "skipped_rows": data.skipped,
