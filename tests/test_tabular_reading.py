@@ -176,7 +176,8 @@ def test_only_twenty_levels_get_an_input() -> None:
 
 
 @pytest.mark.parametrize(
-    "partition", ["iid", "stratified", "sequential", "dirichlet:0.5", "label:1", "quantity:1"]
+    "partition",
+    ["iid", "stratified", "sequential", "dirichlet:0.5", "label-skew:1", "quantity:1"],
 )
 def test_every_partition_divides_all_rows(partition: str, tmp_path: Path) -> None:
     data = load_table(plan(written(tmp_path, GOOD), partition=partition))
@@ -184,7 +185,21 @@ def test_every_partition_divides_all_rows(partition: str, tmp_path: Path) -> Non
     assert sum(len(each) for each in data.clients) == 48
 
 
-@pytest.mark.parametrize("partition", ["", "iid:3", "dirichlet", "dirichlet:-1", "who:2"])
+@pytest.mark.parametrize(
+    "partition",
+    [
+        "",
+        "iid:3",
+        "dirichlet",
+        "dirichlet:-1",
+        "who:2",
+        "label:2",
+        "label-skew:1.5",
+        "by:",
+        "iid:",
+        "quantity:inf",
+    ],
+)
 def test_unknown_partitions_are_refused(partition: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="partition"):
         plan(tmp_path, partition=partition)

@@ -119,8 +119,8 @@ def run_table(
         The run gave no sound model.
     """
     started = time.perf_counter()
-    plan = request.plan
-    rows = load_rows(plan)
+    rows = load_rows(request.plan)
+    plan = rows.plan
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
     privacy = table_privacy(plan, rows)
     meaning = privacy.meaning if privacy else (NOTHING,)
@@ -228,6 +228,7 @@ def _result(
         "seed": plan.seed,
         "task": data.task.value,
         "clients": plan.clients,
+        "client_names": list(data.names),
         "train_rows": sum(len(each) for each in data.clients),
         "test_rows": len(data.test),
         "skipped_rows": data.skipped,
