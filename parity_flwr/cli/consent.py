@@ -15,6 +15,7 @@ from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
     from parity_flwr.chain_bridge.deployment import Deployment
+    from parity_flwr.core.signatures import Ed25519Signer
 
 _DAY_S = 86_400
 

@@ -11,7 +11,13 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.output import Output, examples, json_option
-from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
+from parity_flwr.cli.run_table import (
+    DEFAULT_CLIENTS,
+    TableOptions,
+    draw_table,
+    run_csv,
+    table_options,
+)
 from parity_flwr.errors import ConfigError
 
 _EPILOG = examples(
@@ -67,9 +73,8 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @click.option(
     "--clients",
     type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="How many clients to simulate.",
+    default=None,
+    help=f"How many clients to simulate.  [{DEFAULT_CLIENTS}]",
 )
 @click.option(
     "--run-config", multiple=True, metavar="K=V", help="As of 'flwr run'; repeatable."
@@ -92,7 +97,7 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 def run(
     app: Path,
     engine: str | None,
-    clients: int,
+    clients: int | None,
     run_config: tuple[str, ...],
     superlink: str | None,
     root_certificates: Path | None,
@@ -116,6 +121,7 @@ def run(
     epsilon: float | None,
     delta: float | None,
     clip: float | None,
+    attack: str | None,
     as_json: bool,
 ) -> None:
     """Run the Flower app in directory APP, and fail if it gives no sound model.
@@ -142,6 +148,7 @@ def run(
         epsilon=epsilon,
         delta=delta,
         clip=clip,
+        attack=attack,
     )
     if app.is_file():
         _refuse_for_a_table(
@@ -171,7 +178,7 @@ def run(
     request = RunRequest(
         app=app,
         engine=Engine(engine or ("deployment" if superlink else "simulation")),
-        num_clients=clients,
+        num_clients=DEFAULT_CLIENTS if clients is None else clients,
         run_config=run_config,
         superlink=superlink,
         root_certificates=root_certificates,

@@ -24,6 +24,9 @@ _MODELS = click.Choice(["neural_network", "linear", "logistic", "random_forest"]
 _LEVELS = click.Choice(["off", "low", "medium", "high"])
 _TASKS = click.Choice(["classification", "regression"])
 _ROUNDS = 5
+_SHORT = {"average_precision": "avg. prec."}
+DEFAULT_CLIENTS = 10
+"""How many clients there are where nobody says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,7 @@ class TableOptions:
     epsilon: float | None = None
     delta: float | None = None
     clip: float | None = None
+    attack: str | None = None
 
     def refuse_for_an_app(self) -> None:
         """Refuse these options beside a Flower app.
@@ -70,8 +74,8 @@ def table_options(command: _Command) -> _Command:
         click.option(
             "--partition",
             metavar="HOW",
-            help="CSV: iid, stratified, sequential, dirichlet:ALPHA, label:CLASSES or "
-            "quantity:ALPHA.  [iid]",
+            help="CSV: iid, stratified, sequential, dirichlet:ALPHA, label-skew:CLASSES, "
+            "quantity:ALPHA or by:COLUMN.  [iid]",
         ),
         click.option("--seed", type=click.IntRange(0), help="CSV: decides every draw.  [0]"),
         click.option(
@@ -82,6 +86,11 @@ def table_options(command: _Command) -> _Command:
         click.option("--epsilon", type=float, help="CSV: instead of the level's."),
         click.option("--delta", type=float, help="CSV: instead of the level's."),
         click.option("--clip", type=float, help="CSV: longest gradient of one row.  [1]"),
+        click.option(
+            "--attack",
+            metavar="KIND:FRACTION",
+            help="CSV: let that share of the clients lie, as in sign_flip:0.3.  [nobody]",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -93,7 +102,7 @@ def run_csv(
     options: TableOptions,
     *,
     engine: Engine,
-    clients: int,
+    clients: int | None,
     home: Path,
     resume: RunFolder | None,
     keep_updates: bool,
@@ -108,6 +117,7 @@ def run_csv(
         If --target or --model is missing, or an option does not fit.
     """
     from parity_flwr.app.runs.live import LiveTable
+    from parity_flwr.app.tabular.attack import AttackAsked
     from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.running import TabularRequest, run_table
     from parity_flwr.app.tabular.target import Task
@@ -122,7 +132,7 @@ def run_csv(
         data=path,
         target=str(options.target),
         model=Model(str(options.model)),
-        clients=clients,
+        clients=_clients(clients, options.partition),
         rounds=_ROUNDS if options.rounds is None else options.rounds,
         task=Task(options.task) if options.task else None,
         partition=options.partition or "iid",
@@ -133,6 +143,7 @@ def run_csv(
             delta=options.delta,
             clip=options.clip,
         ),
+        attack=AttackAsked.parse(options.attack),
     )
     request = TabularRequest(
         plan=plan,
@@ -146,11 +157,19 @@ def run_csv(
         return run_table(request, table, say=lambda line: _say(out, options, line))
 
 
+def _clients(given: int | None, partition: str | None) -> int:
+    """Return how many; natural clients are counted in the file."""
+    natural = (partition or "").startswith("by:")
+    return given if given is not None else 0 if natural else DEFAULT_CLIENTS
+
+
 def _say(out: Output, options: TableOptions, line: str) -> None:
-    """Print what is promised, if a level was given; JSON has it in the result."""
-    if options.privacy is not None and out.as_json:
+    """Print what is promised, if a level was given, and who attacks; JSON has both."""
+    if options.privacy is None and not line.startswith("attack: "):
+        return
+    if out.as_json:
         out.progress.print(line, soft_wrap=True)
-    elif options.privacy is not None:
+    else:
         out.line(line)
 
 
@@ -165,9 +184,11 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
     if result["dropped_columns"]:
         out.line(f"dropped    {', '.join(result['dropped_columns'])}: nothing to learn there")
     if result["skipped_rows"]:
-        out.line(f"skipped    {result['skipped_rows']} rows without a target")
+        out.line(f"skipped    {result['skipped_rows']} rows without a target or client")
     for name, value in result["metrics"].items():
-        out.line(f"{name:10} {value:.4g} (held-out rows)")
+        out.line(f"{_SHORT.get(name, name):10} {value:.4g} (held-out rows)")
+    for note in result["notes"]:
+        out.line(f"note       {note}")
     if "spent" in result["privacy"]:
         privacy = result["privacy"]
         out.line(
@@ -175,7 +196,36 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
             f"{privacy['epsilon']:g} spent at delta {privacy['delta']:g} by the client that "
             f"spent most; the held-out rows are not covered"
         )
-    out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
+    excluded = [_named(each, result["client_names"]) for each in result["excluded"]]
+    out.line(f"excluded   {', '.join(excluded) or 'nobody'}")
+    _draw_attack(out, result["attack"])
     out.line(f"model      {result['model_hash']}")
+    out.line(f"folder     {result['model_folder']}")
     draw_chain(out, result["chain"])
+    out.line(f"next       parity predict {result['run_id']} new.csv")
     out.line(f"next       parity report {result['run_id']}")
+
+
+def _draw_attack(out: Output, attack: dict[str, Any] | None) -> None:
+    """Print who of the attackers was found, and who was taken for one."""
+    if attack is None:
+        return
+    found, liars = attack["found"], attack["attackers"]
+    missed = ", ".join(each for each in liars if each not in found)
+    wronged = ", ".join(attack["honest_without_a_say"])
+    out.line(
+        f"attackers  found {len(found)} of {len(liars)} ({attack['kind']})"
+        + (f"; missed {missed}" if missed else "")
+        + (f"; without a say though honest: {wronged}" if wronged else "")
+    )
+    if attack["note"]:
+        out.line(f"note       {attack['note']}")
+    out.line("compare    the same command without --attack shows what the attack cost")
+
+
+def _named(identity: str, names: list[str]) -> str:
+    """Return a client with its own name, where it has one."""
+    place = identity.removeprefix("client-")
+    if not (place.isdecimal() and int(place) < len(names)):
+        return identity
+    return f"{identity} ({names[int(place)]})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.data import TabularData
+from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.clients import (
     Examples,
@@ -20,9 +22,9 @@ from parity_flwr.clients import (
     initial_arrays,
     mlp,
 )
-from parity_flwr.clients.torch_model import isolated, load_arrays
 
 _HIDDEN = (64, 32)
+_BATCH, _LEAST_STEPS = 32, 50
 
 
 class Network:
@@ -46,9 +48,6 @@ class Network:
         self._data = data
         self._seed = plan.seed
         self._factory = mlp(data.features, hidden=hidden, classes=len(data.classes) or 1)
-        self._training = LocalTraining(
-            seed=plan.seed, epochs=2, batch_size=32, learning_rate=0.05
-        )
 
     def initial(self) -> dict[str, NDArray[Any]]:
         """Return the first model."""
@@ -62,7 +61,19 @@ class Network:
             train=examples,
             test=examples,
             context=context,
-            training=self._training,
+            training=self._training(len(table)),
+        )
+
+    def _training(self, rows: int) -> LocalTraining:
+        """Return two epochs, or as many as give 50 steps.
+
+        A round of few steps leaves the network on its first plateau, where gradients grow
+        with every step; the default rule takes clients whose updates grow for liars.
+        """
+        batches = max(1, math.ceil(rows / _BATCH))
+        epochs = max(2, math.ceil(_LEAST_STEPS / batches))
+        return LocalTraining(
+            seed=self._seed, epochs=epochs, batch_size=_BATCH, learning_rate=0.05
         )
 
     def _targets(self, table: Table) -> NDArray[Any]:
@@ -70,18 +81,13 @@ class Network:
             return table.y.astype(np.int64)
         return ((table.y - self._data.centre) / self._data.scale).astype(np.float32)
 
-    def predict(
-        self, arrays: Mapping[str, NDArray[Any]], x: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Return probabilities, or numbers in the target's own units."""
-        import torch
-
-        with isolated(seed=0), torch.no_grad():
-            model = self._factory()
-            load_arrays(model, list(arrays.values()))
-            model.eval()
-            output = model(torch.tensor(x))
-            if self._data.classes:
-                return np.asarray(torch.softmax(output.double(), dim=1).numpy(), np.float64)
-            numbers = output[:, 0].double().numpy()
-        return np.asarray(numbers * self._data.scale + self._data.centre, np.float64)
+    def fitted(self, arrays: Mapping[str, NDArray[Any]]) -> FittedModel:
+        """Return the model in the arrays; it predicts numbers in the target's own units."""
+        return FittedModel(
+            kind=Kind.NETWORK,
+            arrays=arrays,
+            features=self._data.features,
+            classes=self._data.classes,
+            centre=self._data.centre,
+            scale=self._data.scale,
+        )

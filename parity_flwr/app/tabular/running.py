@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,17 @@ from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.app.runs.stopping import stoppable
+from parity_flwr.app.tabular.attack import Attackers, check_attack
+from parity_flwr.app.tabular.attack_outcome import (
+    attack_outcome,
+    resumed_attack,
+    write_attack,
+)
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
+from parity_flwr.app.tabular.metrics import metric_notes
+from parity_flwr.app.tabular.model_folder import FOLDER, write_model_folder
 from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.privacy_report import privacy_report
@@ -34,7 +42,7 @@ from parity_flwr.app.tabular.private_data import (
 )
 from parity_flwr.app.tabular.table_app import was_simulated
 from parity_flwr.app.tabular.training import Trained, Training
-from parity_flwr.clients import derived_signer, save_forest
+from parity_flwr.clients import derived_signer
 from parity_flwr.core.privacy.presets import Level
 from parity_flwr.core.signatures import Signer
 from parity_flwr.errors import ConfigError, RunError
@@ -98,7 +106,7 @@ def run_table(
     """Run the plan to its end and return what came out as plain data.
 
     The folder gets journal, checkpoints, report, ``encoding.json`` with what turns columns
-    into inputs, with a privacy level ``privacy.json``, and a forest ``model.skops``.
+    into inputs, with a privacy level ``privacy.json``, and ``model/`` for use elsewhere.
 
     Parameters
     ----------
@@ -120,14 +128,19 @@ def run_table(
         The user interrupted it.
     """
     started = time.perf_counter()
-    plan = request.plan
-    rows = load_rows(plan)
+    rows = load_rows(request.plan)
+    plan = _with_attack(request, rows.plan)
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
+    check_attack(plan)
     privacy = table_privacy(plan, rows)
     meaning = privacy.meaning if privacy else (NOTHING,)
     for line in meaning:
         say(line)
-    folder, data = _prepared(request, rows, privacy)
+    attackers = Attackers(plan=plan, classes=len(rows.target.classes))
+    if plan.attack is not None:
+        liars = ", ".join(attackers.identities)
+        say(f"attack: {plan.attack.kind} by {liars} of {plan.clients} clients")
+    folder, data = _prepared(request, plan, rows, privacy)
     training = Training(
         plan=plan, data=data, privacy=privacy, folder=folder, keep_updates=request.keep_updates
     )
@@ -149,15 +162,30 @@ def run_table(
             came=problem,
             action=f"see {folder.path / 'flower.log'}",
         )
-    if trained.federation.forest is not None:
-        save_forest(folder.path / "model.skops", trained.federation.forest(trained.model))
     write_report(folder)
-    return _result(plan, data, trained, folder) | {
+    result = _result(plan, data, trained, folder) | {"privacy": _spent(privacy, trained)}
+    found = None
+    if plan.attack is not None:
+        found = attack_outcome(folder, attackers, excluded=result["excluded"])
+    return _kept(folder, data, trained, result) | {
         "engine": request.engine.value,
-        "privacy": _spent(privacy, trained),
+        "attack": found,
         "chain": sent.outcome() if sent is not None else None,
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _kept(
+    folder: RunFolder, data: TabularData, trained: Trained, result: dict[str, Any]
+) -> dict[str, Any]:
+    """Write ``model/`` and say where it lies."""
+    same = ("target", "model", "task", "seed", "rounds", "clients", "train_rows", "test_rows")
+    facts = {"run": folder.id, **{name: result[name] for name in same}}
+    facts |= {"metrics": result["metrics"], "privacy": result["privacy"]}
+    fitted = trained.federation.fitted(trained.model)
+    left_out = write_model_folder(folder.path, fitted, data, facts=facts)
+    where = str(folder.path / FOLDER)
+    return {**result, "model_folder": where, "notes": [*result["notes"], *left_out]}
 
 
 def _publishing(
@@ -177,8 +205,15 @@ def _publishing(
     )
 
 
+def _with_attack(request: TabularRequest, plan: TabularPlan) -> TabularPlan:
+    """Return the plan with the attack that a continued run was started with."""
+    if request.resume is None:
+        return plan
+    return replace(plan, attack=resumed_attack(request.resume.path, plan.attack))
+
+
 def _prepared(
-    request: TabularRequest, rows: Rows, privacy: TablePrivacy | None
+    request: TabularRequest, plan: TabularPlan, rows: Rows, privacy: TablePrivacy | None
 ) -> tuple[RunFolder, TabularData]:
     """Return the run's folder with its encoding in it, and the encoded data.
 
@@ -194,6 +229,7 @@ def _prepared(
     folder = request.resume or RunFolder.create(request.home)
     if before is None:
         write_settings(folder.path, privacy)
+        write_attack(folder.path, plan.attack)
         write_encoding(folder.path, data, target=request.plan.target)
     return folder, data
 
@@ -210,16 +246,21 @@ def _result(
     trained: Trained,
     folder: RunFolder,
 ) -> dict[str, Any]:
+    metrics = held_out_metrics(trained.federation, data, trained.model)
     return {
         **summarise(folder),
         "journal": True,
+        "target": plan.target,
         "model": plan.model.value,
+        "seed": plan.seed,
         "task": data.task.value,
         "clients": plan.clients,
+        "client_names": list(data.names),
         "train_rows": sum(len(each) for each in data.clients),
         "test_rows": len(data.test),
         "skipped_rows": data.skipped,
         "inputs": data.features,
         "dropped_columns": list(data.encoder.dropped),
-        "metrics": held_out_metrics(trained.federation, data, trained.model),
+        "metrics": metrics,
+        "notes": list(metric_notes(metrics, data.test.y, data.classes)),
     }
