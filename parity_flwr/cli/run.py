@@ -145,7 +145,7 @@ def run(
         delta=delta,
         clip=clip,
     )
-    if app.is_file():
+    if not app.is_dir():
         _refuse_for_a_table(
             {
                 "--run-config": bool(run_config),

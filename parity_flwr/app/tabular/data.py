@@ -12,7 +12,7 @@ from parity_flwr.app.datasets import stratified_split
 from parity_flwr.app.tabular.division import owned, owners
 from parity_flwr.app.tabular.features import Encoder, NumberSums, learn_encoder, survey
 from parity_flwr.app.tabular.plan import TabularPlan
-from parity_flwr.app.tabular.reading import RawTable, bad, read_csv
+from parity_flwr.app.tabular.reading import RawTable, bad, is_known, read_csv
 from parity_flwr.app.tabular.target import Target, Task, split_target
 from parity_flwr.clients.tables import Table
 from parity_flwr.errors import ConfigError
@@ -150,8 +150,7 @@ def _with_owner(plan: TabularPlan, table: RawTable) -> RawTable:
             came=column[:40],
             action="change --partition",
         )
-    known = np.array([each is not None for each in table.column(plan.data, column)], bool)
-    return table.rows(known)
+    return table.rows(is_known(table.column(plan.data, column)))
 
 
 def divide_rows(
@@ -175,6 +174,9 @@ def divide_rows(
         texts = [str(each) for each in features.column(plan.data, column)]
         names, owner = owners(plan.data, column, texts, clients=plan.clients)
         plan = replace(plan, clients=len(names))
+        if len(features.columns) == 1:
+            needed = "a column besides the target and the one that names clients"
+            raise bad(plan.data, needed, "none", "give a file with features")
         features = features.without(column)
     train, held = stratified_split(
         owner * (strata.max() + 1) + strata,
