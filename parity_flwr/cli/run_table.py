@@ -25,6 +25,7 @@ _MODELS = click.Choice(["neural_network", "linear", "logistic", "random_forest"]
 _LEVELS = click.Choice(["off", "low", "medium", "high"])
 _TASKS = click.Choice(["classification", "regression"])
 _ROUNDS = 5
+_SHORT = {"average_precision": "avg. prec."}
 DEFAULT_CLIENTS = 10
 """How many clients there are where nobody says."""
 
@@ -175,7 +176,9 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
     if result["skipped_rows"]:
         out.line(f"skipped    {result['skipped_rows']} rows without a target or client")
     for name, value in result["metrics"].items():
-        out.line(f"{name:10} {value:.4g} (held-out rows)")
+        out.line(f"{_SHORT.get(name, name):10} {value:.4g} (held-out rows)")
+    for note in result["notes"]:
+        out.line(f"note       {note}")
     if "spent" in result["privacy"]:
         privacy = result["privacy"]
         out.line(
@@ -186,7 +189,9 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
     excluded = [_named(each, result["client_names"]) for each in result["excluded"]]
     out.line(f"excluded   {', '.join(excluded) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
+    out.line(f"folder     {result['model_folder']}")
     draw_chain(out, result["chain"])
+    out.line(f"next       parity predict {result['run_id']} new.csv")
     out.line(f"next       parity report {result['run_id']}")
 
 
