@@ -18,7 +18,8 @@ from parity_flwr.errors import DataError, MissingExtraError
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
-_MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "#N/A", "-nan"]
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "#N/A", "-nan"]
+"""What stands for a missing value."""
 _DELIMITERS = ",;\t|"
 
 LONGEST_LINE = 1 << 20
@@ -114,7 +115,7 @@ def read_csv(path: Path, *, texts: Sequence[str] = ()) -> RawTable:
     MissingExtraError
         If pyarrow is not installed.
     """
-    header = read_header(path)
+    header = checked_header(path)
     from pyarrow import csv
 
     with translated(path):
@@ -133,7 +134,7 @@ def options(header: Header, types: Mapping[str, Any]) -> dict[str, Any]:
         "read_options": csv.ReadOptions(block_size=4 * LONGEST_LINE),
         "parse_options": csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True),
         "convert_options": csv.ConvertOptions(
-            null_values=_MISSING, strings_can_be_null=True, column_types=dict(types)
+            null_values=MISSING, strings_can_be_null=True, column_types=dict(types)
         ),
     }
 
@@ -185,7 +186,7 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     DataError
-        If there is none, it is too long, or a name is missing or there twice.
+        If there is none, it is too long, or no text.
     MissingExtraError
         If pyarrow is not installed.
     """
@@ -206,7 +207,18 @@ def read_header(path: Path) -> Header:
     if len(first) == len(start) and len(head) > LONGEST_LINE:
         most = f"a first line of {LONGEST_LINE >> 20} MB at most"
         raise bad(path, most, "a longer one", "check that it is a CSV file")
-    header = _parsed(path, start, first)
+    return _parsed(path, start, first)
+
+
+def checked_header(path: Path) -> Header:
+    """Return the first line, whose names are all there and each once.
+
+    Raises
+    ------
+    DataError
+        If they are not, or :func:`read_header` refuses the file.
+    """
+    header = read_header(path)
     _check_names(path, header.names)
     return header
 
