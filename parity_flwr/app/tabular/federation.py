@@ -22,6 +22,7 @@ from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.metrics import class_metrics, number_metrics
 from parity_flwr.app.tabular.network import Network
 from parity_flwr.app.tabular.plan import Model, TabularPlan
+from parity_flwr.app.tabular.slices import client_of
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.clients import (
     ForestClient,
@@ -130,10 +131,10 @@ def _sampling(plan: TabularPlan) -> Sampling:
     return Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
 
 
-def _app(data: TabularData, make: MakeClient) -> ClientApp:
+def _app(data: TabularData, make: MakeClient, *, merged: bool = False) -> ClientApp:
     def client_fn(context: Context) -> Client:
-        table = data.clients[int(context.node_config["partition-id"])]
-        return make(table, context).to_client()
+        place = int(context.node_config["partition-id"])
+        return client_of(data.clients, place, make, context, merged=merged).to_client()
 
     return ClientApp(client_fn, mods=parity_mods())
 
@@ -179,7 +180,7 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         data.features, seed=plan.seed, sampling=_sampling(plan), journal=journal
     )
     return TabularFederation(
-        client_app=_app(data, client),
+        client_app=_app(data, client, merged=True),
         strategy=strategy,
         initial=strategy.initial_arrays(),
         fitted=fitted_in(Kind.LINEAR, data),

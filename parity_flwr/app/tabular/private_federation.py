@@ -17,6 +17,7 @@ from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.private_forest import PrivateForest
 from parity_flwr.app.tabular.private_linear import PrivateLinear
 from parity_flwr.app.tabular.private_network import PrivateNetwork
+from parity_flwr.app.tabular.slices import client_of
 from parity_flwr.clients import SecAggMod, derived_signers, parity_mods
 from parity_flwr.core.privacy.combinations import Hiding
 from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY
@@ -68,8 +69,8 @@ def _model(
 
 def _app(data: TabularData, model: PrivateModel, privacy: TablePrivacy, run: str) -> ClientApp:
     def client_fn(context: Context) -> Client:
-        table = data.clients[int(context.node_config["partition-id"])]
-        return model.client(table, context).to_client()
+        place = int(context.node_config["partition-id"])
+        return client_of(data.clients, place, model.client, context).to_client()
 
     if privacy.preset.hiding is not Hiding.SECAGG:
         return ClientApp(client_fn, mods=parity_mods())

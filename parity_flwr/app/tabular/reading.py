@@ -25,6 +25,9 @@ _DELIMITERS = ",;\t|"
 LONGEST_LINE = 1 << 20
 """Bytes of a header at most; a line below it may be four times as long."""
 
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+"""What a compressed file's name ends with, and pyarrow's name of the compression."""
+
 MOST_COLUMNS = 10_000
 """Columns at most."""
 

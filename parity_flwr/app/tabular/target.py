@@ -60,15 +60,49 @@ def split_target(
         If there is no such column, it has one class or value only, too many classes, or
         texts where numbers are needed; or if there is nothing to predict it from.
     """
+    features = without_target(path, table, name)
+    column = table.columns[name]
+    known = is_known(column)
+    return features.rows(known), _target(path, name, column[known], task)
+
+
+def without_target(path: Path, table: RawTable, name: str) -> RawTable:
+    """Return the other columns.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or no other.
+    """
     if name not in table.columns:
         shown = ", ".join(list(table.columns)[:8])
         raise bad(path, f"the target column {name!r}", f"{shown}, ...", "check --target")
-    column = table.columns[name]
-    known = is_known(column)
-    features = table.without(name).rows(known) if len(table.columns) > 1 else None
-    if features is None:
+    if len(table.columns) == 1:
         raise bad(path, "a column besides the target", "none", "give a file with features")
-    return features, _target(path, name, column[known], task)
+    return table.without(name)
+
+
+def strata_of(
+    y: NDArray[Any], quarters: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """Return classes as they are; of numbers, between which of the quarters they lie.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Indices of classes (int64), or numbers (float64).
+    quarters : ndarray of float64, shape (3,), optional
+        Where the quarters end; those of y by default.
+    """
+    if y.dtype != np.float64:
+        return y.astype(np.int64)
+    edges = quarters_of(y) if quarters is None else quarters
+    return np.searchsorted(edges, y).astype(np.int64)
+
+
+def quarters_of(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return where three quarters of the values end."""
+    return np.asarray(np.quantile(y, [0.25, 0.5, 0.75]), np.float64)
 
 
 def _target(path: Path, name: str, column: NDArray[Any], task: Task | None) -> Target:
