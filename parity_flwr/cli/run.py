@@ -150,7 +150,7 @@ def run(
         clip=clip,
         attack=attack,
     )
-    if app.is_file():
+    if not app.is_dir():
         _refuse_for_a_table(
             {
                 "--run-config": bool(run_config),

@@ -12,6 +12,7 @@ import click
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.output import Output
+from parity_flwr.cli.steps import Steps
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -154,7 +155,12 @@ def run_csv(
         chain=chain,
     )
     with LiveTable(out.progress) as table:
-        return run_table(request, table, say=lambda line: _say(out, options, line))
+        return run_table(
+            request,
+            table,
+            say=lambda line: _say(out, options, line),
+            watch=Steps(out.progress.print).watch,
+        )
 
 
 def _clients(given: int | None, partition: str | None) -> int:

@@ -18,6 +18,7 @@ from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
     from parity_flwr.app.tabular.plan import TabularPlan
+    from parity_flwr.app.tabular.slices import MakeClient
 
 LABEL_FLIP = "label_flip"
 FREE_RIDER = "free_rider"
@@ -161,6 +162,10 @@ class Attackers:
         if asked is None or asked.kind != LABEL_FLIP or place not in self.places:
             return table
         return Table(table.x, self._flipped(table.y))
+
+    def clients(self, place: int, make: MakeClient) -> MakeClient:
+        """Return what makes the client of a partition, from rows as it sees them."""
+        return lambda table, context: make(self.rows(place, table), context)
 
     def _flipped(self, y: NDArray[Any]) -> NDArray[Any]:
         if self.classes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,11 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.app.datasets import stratified_split
+from parity_flwr.app.partition import Parts
 from parity_flwr.app.tabular.division import owned, owners
 from parity_flwr.app.tabular.features import Encoder, NumberSums, learn_encoder, survey
 from parity_flwr.app.tabular.plan import TabularPlan
-from parity_flwr.app.tabular.reading import RawTable, bad, read_csv
-from parity_flwr.app.tabular.target import Target, Task, split_target
+from parity_flwr.app.tabular.reading import (
+    Numbers,
+    RawTable,
+    Texts,
+    bad,
+    is_known,
+    read_csv,
+)
+from parity_flwr.app.tabular.target import Target, Task, split_target, strata_of
 from parity_flwr.clients.tables import Table
 from parity_flwr.errors import ConfigError
 
@@ -26,8 +36,9 @@ class TabularData:
 
     Parameters
     ----------
-    clients : tuple of Table
-        Each client's rows, encoded.
+    clients : sequence of Table
+        Each client's rows, encoded. A table in a scratch file is read when it is asked for,
+        and of one that is large, only the first slice.
     test : Table
         Rows that no client has.
     encoder : Encoder
@@ -40,9 +51,11 @@ class TabularData:
         Rows without a target or a client, which nobody uses.
     names : tuple of str
         The clients' own names; empty where they have none.
+    rows : int, optional
+        How many the clients have together, where ``clients`` does not have them all.
     """
 
-    clients: tuple[Table, ...]
+    clients: Sequence[Table]
     test: Table
     encoder: Encoder
     classes: tuple[Any, ...] = ()
@@ -50,6 +63,12 @@ class TabularData:
     scale: float = 1.0
     skipped: int = 0
     names: tuple[str, ...] = ()
+    rows: int | None = None
+
+    @property
+    def train_rows(self) -> int:
+        """Return how many rows the clients have together."""
+        return sum(map(len, self.clients)) if self.rows is None else self.rows
 
     @property
     def task(self) -> Task:
@@ -62,19 +81,15 @@ class TabularData:
         return int(self.test.x.shape[1])
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Rows:
+class Rows(ABC):
     """A table that is split and divided, not yet encoded.
 
-    Parameters
+    Attributes
     ----------
     features : RawTable
-        The rows with a target.
+        Has the columns of the inputs; its rows are some of the table's.
     target : Target
-    parts : tuple of ndarray of int64
-        Each client's rows.
-    held : ndarray of int64
-        Rows that no client has.
+        What is predicted; its ``y`` are the targets of those rows.
     plan : TabularPlan
         With the number of clients that there are.
     skipped : int
@@ -85,7 +100,47 @@ class Rows:
 
     features: RawTable
     target: Target
-    parts: tuple[NDArray[np.int64], ...]
+    plan: TabularPlan
+    skipped: int
+    names: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def examples(self) -> list[int]:
+        """Return each client's number of rows."""
+
+    @abstractmethod
+    def clients(self) -> list[RawTable]:
+        """Return each client's rows."""
+
+    @abstractmethod
+    def clients_targets(self) -> list[NDArray[Any]]:
+        """Return each client's targets."""
+
+    @abstractmethod
+    def encoded(
+        self, encoder: Encoder, *, centre: float = 0.0, scale: float = 1.0
+    ) -> TabularData:
+        """Return the data as clients and server use them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WholeRows(Rows):
+    """A table in memory.
+
+    Parameters
+    ----------
+    parts : tuple of ndarray of int64
+        Each client's rows.
+    held : ndarray of int64
+        Rows that no client has.
+    features, target, plan, skipped, names
+        As in :class:`Rows`; all rows with a target and a client.
+    """
+
+    features: RawTable
+    target: Target
+    parts: Parts
     held: NDArray[np.int64]
     plan: TabularPlan
     skipped: int = 0
@@ -122,8 +177,8 @@ class Rows:
         )
 
 
-def load_rows(plan: TabularPlan) -> Rows:
-    """Read, check, split and divide what the plan names.
+def load_rows(plan: TabularPlan) -> WholeRows:
+    """Read, check, split and divide what the plan names, in memory.
 
     Raises
     ------
@@ -136,13 +191,21 @@ def load_rows(plan: TabularPlan) -> Rows:
     table = read_csv(plan.data, texts=[column] if column else [])
     whole = len(table)
     if column:
-        table = _with_owner(plan, table)
+        table = table.rows(is_known(owner_column(plan, table)))
     features, target = split_target(plan.data, table, plan.target, task=plan.task)
     return divide_rows(plan, features, target, skipped=whole - len(target.y))
 
 
-def _with_owner(plan: TabularPlan, table: RawTable) -> RawTable:
-    """Return the rows of which the client is known."""
+def owner_column(plan: TabularPlan, table: RawTable) -> Numbers | Texts:
+    """Return the column that names the clients.
+
+    Raises
+    ------
+    DataError
+        If there is none of that name.
+    ConfigError
+        If it is the target.
+    """
     column = plan.division.column
     if column == plan.target:
         raise ConfigError(
@@ -150,13 +213,12 @@ def _with_owner(plan: TabularPlan, table: RawTable) -> RawTable:
             came=column[:40],
             action="change --partition",
         )
-    known = np.array([each is not None for each in table.column(plan.data, column)], bool)
-    return table.rows(known)
+    return table.column(plan.data, column)
 
 
 def divide_rows(
     plan: TabularPlan, features: RawTable, target: Target, *, skipped: int = 0
-) -> Rows:
+) -> WholeRows:
     """Split and divide a table that is there already.
 
     With natural clients the test set has the same share of each client's rows of each class,
@@ -169,15 +231,62 @@ def divide_rows(
     ConfigError
         If it cannot be divided as asked.
     """
-    strata, names, column = _strata(target), (), plan.division.column
-    owner = np.zeros(len(strata), np.int64)
-    if column:
-        texts = [str(each) for each in features.column(plan.data, column)]
-        names, owner = owners(plan.data, column, texts, clients=plan.clients)
+    names: tuple[str, ...] = ()
+    owner = None
+    if plan.division.column:
+        column = features.column(plan.data, plan.division.column)
+        names, owner = owners(
+            plan.data, plan.division.column, column.tolist(), clients=plan.clients
+        )
         plan = replace(plan, clients=len(names))
-        features = features.without(column)
+        features = without_owner(plan, features)
+    parts, held = split_and_divide(plan, strata_of(target.y), owner)
+    return WholeRows(
+        features=features,
+        target=target,
+        parts=parts,
+        held=held,
+        plan=plan,
+        skipped=skipped,
+        names=names,
+    )
+
+
+def without_owner(plan: TabularPlan, features: RawTable) -> RawTable:
+    """Return the columns that do not name clients.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if len(features.columns) == 1:
+        needed = "a column besides the target and the one that names clients"
+        raise bad(plan.data, needed, "none", "give a file with features")
+    return features.without(plan.division.column)
+
+
+def split_and_divide(
+    plan: TabularPlan, strata: NDArray[np.int64], owner: NDArray[np.int64] | None
+) -> tuple[Parts, NDArray[np.int64]]:
+    """Return each client's rows, and those that no client has.
+
+    Parameters
+    ----------
+    strata : ndarray of int64, shape (n,)
+        As :func:`strata_of` returns them.
+    owner : ndarray of int64, shape (n,), optional
+        The client of each row, where a column names it.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows.
+    ConfigError
+        If they cannot be divided as asked.
+    """
     train, held = stratified_split(
-        owner * (strata.max() + 1) + strata,
+        strata if owner is None else owner * (strata.max() + 1) + strata,
         test_share=plan.test_share,
         rng=np.random.default_rng([plan.seed, 0]),
     )
@@ -185,23 +294,14 @@ def divide_rows(
         raise bad(
             plan.data,
             f"a row for each of {plan.clients} clients beside the test set",
-            f"{len(target.y)} rows with a target",
+            f"{len(strata)} rows with a target",
             "lower --clients or give more rows",
         )
-    parts = (
-        owned(owner[train])
-        if column
-        else plan.division.parts(strata[train], clients=plan.clients, seed=plan.seed)
-    )
-    return Rows(
-        features=features,
-        target=target,
-        parts=tuple(train[rows] for rows in parts),
-        held=held,
-        plan=plan,
-        skipped=skipped,
-        names=names,
-    )
+    if owner is not None:
+        parts = owned(owner[train])
+    else:
+        parts = plan.division.parts(strata[train], clients=plan.clients, seed=plan.seed)
+    return tuple(train[rows] for rows in parts), held
 
 
 def load_table(plan: TabularPlan) -> TabularData:
@@ -224,13 +324,6 @@ def exactly_encoded(rows: Rows) -> TabularData:
         return rows.encoded(encoder)
     centre, scale = _spread(rows.clients_targets())
     return rows.encoded(encoder, centre=centre, scale=scale)
-
-
-def _strata(target: Target) -> NDArray[np.int64]:
-    """Return the classes; of numbers the quarter of their order."""
-    if target.classes:
-        return target.y
-    return np.searchsorted(np.quantile(target.y, [0.25, 0.5, 0.75]), target.y).astype(np.int64)
 
 
 def _spread(targets: list[Values]) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.metrics import class_metrics, number_metrics
 from parity_flwr.app.tabular.network import Network
 from parity_flwr.app.tabular.plan import Model, TabularPlan
+from parity_flwr.app.tabular.slices import client_of
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.clients import (
     ForestClient,
@@ -131,12 +132,15 @@ def _sampling(plan: TabularPlan) -> Sampling:
     return Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
 
 
-def _app(plan: TabularPlan, data: TabularData, make: MakeClient) -> ClientApp:
+def _app(
+    plan: TabularPlan, data: TabularData, make: MakeClient, *, merged: bool = False
+) -> ClientApp:
     attackers = attackers_of(plan, data)
 
     def client_fn(context: Context) -> Client:
         place = int(context.node_config["partition-id"])
-        return make(attackers.rows(place, data.clients[place]), context).to_client()
+        lying = attackers.clients(place, make)
+        return client_of(data.clients, place, lying, context, merged=merged).to_client()
 
     return ClientApp(client_fn, mods=parity_mods(inner=attackers.mods()))
 
@@ -187,7 +191,7 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         data.features, seed=plan.seed, sampling=_sampling(plan), journal=journal
     )
     return TabularFederation(
-        client_app=_app(plan, data, client),
+        client_app=_app(plan, data, client, merged=True),
         strategy=strategy,
         initial=strategy.initial_arrays(),
         fitted=fitted_in(Kind.LINEAR, data),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.encoding_file import Encoding
 from parity_flwr.app.tabular.features import NumberRule
-from parity_flwr.app.tabular.reading import _DELIMITERS, _MISSING, RawTable, _first_line, bad
+from parity_flwr.app.tabular.reading import MISSING, RawTable, bad, read_header
 from parity_flwr.errors import DataError, MissingExtraError
 
 _BLOCK = 4 << 20  # bytes in memory at once; also the longest row
@@ -58,8 +58,7 @@ class NewRows:
 
     def __init__(self, path: Path, encoding: Encoding) -> None:
         self._path, self._encoding = path, encoding
-        header = _first_line(path)
-        self._delimiter = max(_DELIMITERS, key=header.count)
+        self._header = read_header(path)
         kinds = self._kinds()
         rules = encoding.encoder.rules
         known = {*rules, *encoding.encoder.dropped, encoding.target}
@@ -104,7 +103,7 @@ class NewRows:
 
         texts = {name: pa.string() for name in self._texts()}
         with self._reader(texts, None) as reader:
-            return [(each.name, each.type) for each in reader.schema]
+            return [(each.name.strip(), each.type) for each in reader.schema]
 
     def _texts(self) -> set[str]:
         rules = self._encoding.encoder.rules
@@ -157,18 +156,21 @@ class NewRows:
             from pyarrow import csv
         except ImportError as error:
             raise MissingExtraError("reading a CSV file", extra="tabular") from error
+        written = dict(zip(self._header.names, self._header.written, strict=True))
         try:
             return csv.open_csv(
                 str(self._path),
                 read_options=csv.ReadOptions(block_size=_BLOCK),
                 parse_options=csv.ParseOptions(
-                    delimiter=self._delimiter, newlines_in_values=True
+                    delimiter=self._header.delimiter, newlines_in_values=True
                 ),
                 convert_options=csv.ConvertOptions(
-                    null_values=_MISSING,
+                    null_values=MISSING,
                     strings_can_be_null=True,
-                    column_types=types,
-                    include_columns=columns,
+                    column_types={
+                        written[name]: kind for name, kind in types.items() if name in written
+                    },
+                    include_columns=columns and [written[name] for name in columns],
                 ),
             )
         except pa.ArrowInvalid as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from pathlib import Path
 
 from parity_flwr.app.report.files import write_text
@@ -39,7 +40,7 @@ def privately_encoded(rows: Rows, privacy: TablePrivacy) -> TabularData:
     target = "\0target"  # no column of a file is called so
     if rows.target.task is Task.REGRESSION:
         pairs = zip(tables, rows.clients_targets(), strict=True)
-        tables = [RawTable({**each.columns, target: y}) for each, y in pairs]
+        tables = [RawTable(ChainMap({target: y}, each.columns)) for each, y in pairs]
     noise = Noise.of(
         tables[0], multiplier=privacy.encoding_multiplier, delta=privacy.naming_delta
     )

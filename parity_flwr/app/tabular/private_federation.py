@@ -18,6 +18,7 @@ from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.private_forest import PrivateForest
 from parity_flwr.app.tabular.private_linear import PrivateLinear
 from parity_flwr.app.tabular.private_network import PrivateNetwork
+from parity_flwr.app.tabular.slices import client_of
 from parity_flwr.clients import SecAggMod, derived_signers, parity_mods
 from parity_flwr.core.privacy.combinations import Hiding
 from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY
@@ -74,8 +75,8 @@ def _app(
 
     def client_fn(context: Context) -> Client:
         place = int(context.node_config["partition-id"])
-        table = attackers.rows(place, data.clients[place])
-        return model.client(table, context).to_client()
+        lying = attackers.clients(place, model.client)
+        return client_of(data.clients, place, lying, context).to_client()
 
     if privacy.preset.hiding is not Hiding.SECAGG:
         return ClientApp(client_fn, mods=parity_mods(inner=attackers.mods()))

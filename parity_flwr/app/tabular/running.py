@@ -26,9 +26,10 @@ from parity_flwr.app.tabular.attack_outcome import (
     resumed_attack,
     write_attack,
 )
-from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
+from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
+from parity_flwr.app.tabular.loading import load
 from parity_flwr.app.tabular.metrics import metric_notes
 from parity_flwr.app.tabular.model_folder import FOLDER, write_model_folder
 from parity_flwr.app.tabular.plan import TabularPlan
@@ -40,6 +41,7 @@ from parity_flwr.app.tabular.private_data import (
     table_privacy,
     write_settings,
 )
+from parity_flwr.app.tabular.spilling import Watch, unwatched
 from parity_flwr.app.tabular.table_app import was_simulated
 from parity_flwr.app.tabular.training import Trained, Training
 from parity_flwr.clients import derived_signer
@@ -101,7 +103,11 @@ class TabularRequest:
 
 
 def run_table(
-    request: TabularRequest, table: LiveTable, *, say: Callable[[str], None] = lambda line: None
+    request: TabularRequest,
+    table: LiveTable,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    watch: Watch = unwatched,
 ) -> dict[str, Any]:
     """Run the plan to its end and return what came out as plain data.
 
@@ -115,6 +121,8 @@ def run_table(
         Shows the rounds.
     say : callable
         Gets what the privacy level means, line by line, before anything is trained.
+    watch : callable
+        Gets how far the preparation of a large file is.
 
     Raises
     ------
@@ -128,7 +136,9 @@ def run_table(
         The user interrupted it.
     """
     started = time.perf_counter()
-    rows = load_rows(request.plan)
+    # A simulation's workers read the file themselves, so that all hold it in memory.
+    stored = None if request.engine is Engine.INPROCESS else False
+    rows = load(request.plan, stored=stored, watch=watch)
     plan = _with_attack(request, rows.plan)
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
     check_attack(plan)
@@ -256,7 +266,7 @@ def _result(
         "task": data.task.value,
         "clients": plan.clients,
         "client_names": list(data.names),
-        "train_rows": sum(len(each) for each in data.clients),
+        "train_rows": data.train_rows,
         "test_rows": len(data.test),
         "skipped_rows": data.skipped,
         "inputs": data.features,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.reading import Numbers, RawTable, Texts, bad
+from parity_flwr.app.tabular.reading import RawTable, bad, is_known
+from parity_flwr.errors import DataError
 
 _FEW = 20  # as many whole numbers at most are taken for classes
 _MOST_CLASSES = 100
@@ -58,25 +60,79 @@ def split_target(
         If there is no such column, it has one class or value only, too many classes, or
         texts where numbers are needed; or if there is nothing to predict it from.
     """
+    features = without_target(path, table, name)
+    column = table.columns[name]
+    known = is_known(column)
+    return features.rows(known), _target(path, name, column[known], task)
+
+
+def without_target(path: Path, table: RawTable, name: str) -> RawTable:
+    """Return the other columns.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or no other.
+    """
     if name not in table.columns:
         shown = ", ".join(list(table.columns)[:8])
         raise bad(path, f"the target column {name!r}", f"{shown}, ...", "check --target")
-    column = table.columns[name]
-    known = _is_known(column)
-    features = table.without(name).rows(known) if len(table.columns) > 1 else None
-    if features is None:
+    if len(table.columns) == 1:
         raise bad(path, "a column besides the target", "none", "give a file with features")
-    return features, _target(path, name, column[known], task)
+    return table.without(name)
 
 
-def _is_known(column: Numbers | Texts) -> NDArray[np.bool_]:
-    if column.dtype == object:
-        return np.array([each is not None for each in column], bool)
-    return ~np.isnan(column.astype(np.float64))
+def strata_of(
+    y: NDArray[Any], quarters: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """Return classes as they are; of numbers, between which of the quarters they lie.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Indices of classes (int64), or numbers (float64).
+    quarters : ndarray of float64, shape (3,), optional
+        Where the quarters end; those of y by default.
+    """
+    if y.dtype != np.float64:
+        return y.astype(np.int64)
+    edges = quarters_of(y) if quarters is None else quarters
+    return np.searchsorted(edges, y).astype(np.int64)
+
+
+def quarters_of(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return where three quarters of the values end."""
+    return np.asarray(np.quantile(y, [0.25, 0.5, 0.75]), np.float64)
 
 
 def _target(path: Path, name: str, column: NDArray[Any], task: Task | None) -> Target:
     values = sorted(set(column.tolist()))
+    classes = class_names(path, name, values, rows=len(column), task=task)
+    if not classes:
+        return Target(column.astype(np.float64))
+    places = {value: k for k, value in enumerate(values)}
+    return Target(np.array([places[each] for each in column.tolist()], np.int64), classes)
+
+
+def class_names(
+    path: Path, name: str, values: Sequence[Any], *, rows: int, task: Task | None
+) -> tuple[Any, ...]:
+    """Return the classes of a target that has these different values; none of regression.
+
+    Parameters
+    ----------
+    values : sequence of str or float
+        In ascending order.
+    rows : int
+        In which they are.
+    task : Task, optional
+        What the user says that they are.
+
+    Raises
+    ------
+    DataError
+        If they can be neither.
+    """
     if len(values) < 2:
         raise bad(
             path,
@@ -84,26 +140,49 @@ def _target(path: Path, name: str, column: NDArray[Any], task: Task | None) -> T
             f"only {values[0]!r}" if values else "none",
             "choose another --target",
         )
-    if (task or _inferred(column, values)) is Task.REGRESSION:
-        if column.dtype == object:
-            raise bad(path, f"numbers in the target {name!r}", "texts", "use classification")
-        return Target(column.astype(np.float64))
+    if (task or _inferred(values, rows)) is Task.REGRESSION:
+        if isinstance(values[0], str):
+            raise _texts(path, name, values)
+        return ()
     if len(values) > _MOST_CLASSES:
+        if isinstance(values[0], str) and 2 * len(_strange(values)) < len(values):
+            raise _texts(path, name, values)
         raise bad(
             path,
             f"at most {_MOST_CLASSES} classes in the target {name!r}",
             str(len(values)),
             "use --task regression, or another --target",
         )
-    places = {value: k for k, value in enumerate(values)}
-    y = np.array([places[each] for each in column.tolist()], np.int64)
-    return Target(y, tuple(_plain(value) for value in values))
+    return tuple(_plain(value) for value in values)
 
 
-def _inferred(column: NDArray[Any], values: list[Any]) -> Task:
-    whole = column.dtype == object or all(float(value).is_integer() for value in values)
-    few = len(values) <= _FEW and len(values) <= max(2, len(column) // 10)
-    classes = column.dtype == object or len(values) == 2 or (whole and few)
+def _strange(values: Sequence[str]) -> list[str]:
+    """Return the texts that are no numbers."""
+    return [each for each in values if not _is_number(each)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _texts(path: Path, name: str, values: Sequence[str]) -> DataError:
+    found = (_strange(values) or values)[0]
+    return bad(
+        path,
+        f"numbers in the target {name!r}",
+        f"texts such as {found[:40]!r}",
+        "repair them, or use --task classification",
+    )
+
+
+def _inferred(values: Sequence[Any], rows: int) -> Task:
+    texts = isinstance(values[0], str)
+    whole = texts or all(float(value).is_integer() for value in values)
+    few = len(values) <= _FEW and len(values) <= max(2, rows // 10)
+    classes = texts or len(values) == 2 or (whole and few)
     return Task.CLASSIFICATION if classes else Task.REGRESSION
 
 

@@ -1,0 +1,103 @@
+"""Drill: a table of gigabytes through `parity run` in bounded memory.
+
+``python tests/drill_big_table.py --gigabytes 0.5,5 --model linear`` writes a CSV file of
+each size into a temporary folder, runs each model on it in a process of its own, prints one
+line of JSON for each run, and fails if one needed more memory than the bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BOUND_MIB = 2048
+"""Peak resident memory of a run, whatever the size of the file."""
+
+COLUMNS, BATCH = 20, 100_000
+
+
+def write_table(path: Path, size: int, *, seed: int = 0) -> int:
+    """Write a CSV file of about so many bytes and return its number of rows.
+
+    Twenty numbers (one in twenty missing in the first), two columns of texts, ids, a class
+    ``sick`` and a number ``cost`` that both follow from the first numbers.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    rng, rows = np.random.default_rng(seed), 0
+    with path.open("wb") as file:
+        while file.tell() < size:
+            x = rng.normal(size=(BATCH, COLUMNS)).round(4)
+            score = x[:, 0] - 2 * x[:, 1] + 0.5 * x[:, 2] + rng.normal(size=BATCH)
+            shown = np.where(rng.random(BATCH) < 0.05, np.nan, x[:, 0])
+            columns: dict[str, Any] = {"x0": pa.array(shown, from_pandas=True)}
+            columns |= {f"x{k}": x[:, k] for k in range(1, COLUMNS)}
+            columns["town"] = np.char.add("t", rng.integers(0, 50, BATCH).astype(str))
+            columns["colour"] = np.array(["red", "green", "blue"])[rng.integers(0, 3, BATCH)]
+            columns["id"] = np.char.add("p", np.arange(rows, rows + BATCH).astype(str))
+            columns["sick"] = np.array(["no", "yes"])[(score > 0).astype(int)]
+            columns["cost"] = score.round(3)
+            options = csv.WriteOptions(include_header=rows == 0)
+            csv.write_csv(pa.table(columns), file, write_options=options)
+            rows += BATCH
+    return rows
+
+
+def run_table(path: Path, model: str, folder: Path, *, extra: tuple[str, ...] = ()) -> Any:
+    """Run one model in a process of its own; return its result, seconds and peak MiB."""
+    target = "cost" if model == "linear" else "sick"
+    command = [sys.executable, "-m", "parity_flwr.cli.main", "run", str(path), "--json"]
+    command += ["--target", target, "--model", model, "--clients", "10", "--rounds", "3"]
+    env = {**os.environ, "PARITY_HOME": str(folder / "home"), "TMPDIR": str(folder)}
+    started = time.perf_counter()
+    with (folder / "out.json").open("wb") as out, (folder / "err.txt").open("wb") as err:
+        process = subprocess.Popen([*command, *extra], stdout=out, stderr=err, env=env)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit((folder / "err.txt").read_text()[-2000:])
+    result = json.loads((folder / "out.json").read_text())
+    return {
+        "model": model,
+        "megabytes": path.stat().st_size >> 20,
+        "train_rows": result["train_rows"],
+        "test_rows": result["test_rows"],
+        "inputs": result["inputs"],
+        "metrics": result["metrics"],
+        "peak_mib": usage.ru_maxrss >> 10,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def main() -> int:
+    """Run the drill and return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gigabytes", default="0.5,1,5")
+    parser.add_argument("--model", default="linear,logistic,neural_network,random_forest")
+    parser.add_argument("--folder", type=Path, default=None)
+    given = parser.parse_args()
+    worst = 0
+    for size in map(float, given.gigabytes.split(",")):
+        with tempfile.TemporaryDirectory(dir=given.folder) as name:
+            path = Path(name) / "big.csv"
+            rows = write_table(path, int(size * (1 << 30)))
+            for model in given.model.split(","):
+                found = {"rows": rows, **run_table(path, model, Path(name))}
+                worst = max(worst, found["peak_mib"])
+                sys.stdout.write(json.dumps(found) + "\n")
+                sys.stdout.flush()
+    return int(worst > BOUND_MIB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
