@@ -24,6 +24,7 @@ from parity_flwr.app.report.baselines import Baseline, Baselines, write_baseline
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.verification.verify import Verification, verify
 from parity_flwr.core.config import TrustConfig
@@ -100,7 +101,7 @@ def run_demo(
     publishing = _publishing(chain, folder, task)
     if chain is not None:
         on_progress.pays(chain.rewards)
-    with captured(folder.path / "flower.log"):
+    with held(folder.path), captured(folder.path / "flower.log"):
         on_progress("FedAvg over the honest clients alone")
         oracle = _train(task, FedAvg(fraction_evaluate=0.0), task.honest)
         on_progress("FedAvg over everybody")

@@ -14,7 +14,8 @@ from typing import Any
 from parity_flwr.app.chains.choice import ChainChoice
 from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.deployment import find_journal
-from parity_flwr.app.engines.engine import Engine, RunOutcome, run_app
+from parity_flwr.app.engines.engine import Engine, RunOutcome, check_engine, run_app
+from parity_flwr.app.engines.flower_app import read_app
 from parity_flwr.app.environment import Environment, exported
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
@@ -22,6 +23,7 @@ from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.report.view import headline_metric, metric_curve
 from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.errors import ConfigError, RunError
 
@@ -118,6 +120,12 @@ def _folder(request: RunRequest, home: Path) -> RunFolder:
     return RunFolder(home / place / new_id())
 
 
+def _require_sense(request: RunRequest) -> None:
+    """Refuse what cannot run before there is a folder of it."""
+    check_engine(request.engine, num_clients=request.num_clients, superlink=request.superlink)
+    read_app(request.app, request.run_config)
+
+
 def _environment(request: RunRequest) -> Environment:
     environment = Environment.read()
     carried = request.reputation_from
@@ -186,8 +194,9 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
         The run failed, gave no sound model, or took longer than its limit.
     """
     environment = _environment(request)
-    folder = _folder(request, environment.home)
-    with time_limit(request.timeout_s, run_id=folder.id):
+    _require_sense(request)
+    folder = _folder(request, environment.home).make()
+    with held(folder.path), time_limit(request.timeout_s, run_id=folder.id):
         outcome, sent = _start(request, folder, environment, table)
         _require_success(outcome, folder)
         result = _result(outcome, folder)

@@ -17,6 +17,7 @@ from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
@@ -130,6 +131,7 @@ def run_table(
     )
     table.expect(training.federation(None).rounds)
     with ExitStack() as stack:
+        stack.enter_context(held(folder.path))
         stack.enter_context(captured(folder.path / "flower.log"))
         sent = _publishing(request, folder, privacy)
         if sent is not None and request.chain is not None:
