@@ -11,6 +11,7 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.chain_options import chain_options, draw_chain
+from parity_flwr.cli.disk_options import disk_cap_option, draw_disk
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
 from parity_flwr.errors import ConfigError
@@ -47,6 +48,7 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
     draw_chain(out, result["chain"])
+    draw_disk(out, result["disk"])
     out.line(f"next       parity report {result['run_id']}")
 
 
@@ -82,6 +84,7 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @click.option("--resume", metavar="RUN", help="Continue a run that did not complete.")
 @click.option("--reputation-from", metavar="RUN", help="Start with that run's reputation.")
 @click.option("--keep-updates", is_flag=True, help="Keep updates for 'verify --updates'.")
+@disk_cap_option
 @click.option("--baseline", is_flag=True, help="Run again without reputation, to compare.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds at most.")
 @click.option("--quiet", is_flag=True, help="No live table.")
@@ -98,6 +101,7 @@ def run(
     resume: str | None,
     reputation_from: str | None,
     keep_updates: bool,
+    disk_cap: int | None,
     baseline: bool,
     timeout: float | None,
     quiet: bool,
@@ -159,6 +163,7 @@ def run(
             home=home,
             resume=RunFolder.find(resume, home) if resume else None,
             keep_updates=keep_updates,
+            disk_cap=disk_cap,
             chain=chosen,
             out=out,
         )
@@ -175,6 +180,7 @@ def run(
         resume=RunFolder.find(resume, home) if resume else None,
         reputation_from=RunFolder.find(reputation_from, home) if reputation_from else None,
         keep_updates=keep_updates,
+        disk_cap=disk_cap,
         baseline=baseline,
         timeout_s=timeout,
         chain=chosen,

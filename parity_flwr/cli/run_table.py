@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.chain_options import draw_chain
+from parity_flwr.cli.disk_options import draw_disk
 from parity_flwr.cli.output import Output
 from parity_flwr.errors import ConfigError
 
@@ -98,6 +100,7 @@ def run_csv(
     home: Path,
     resume: RunFolder | None,
     keep_updates: bool,
+    disk_cap: int | None,
     chain: ChainChoice | None,
     out: Output,
 ) -> dict[str, Any]:
@@ -139,6 +142,7 @@ def run_csv(
         home=home,
         resume=resume,
         keep_updates=keep_updates,
+        disk_cap=disk_cap if disk_cap is not None else Environment.read().disk_cap,
         engine=engine,
         chain=chain,
     )
@@ -178,4 +182,5 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
     draw_chain(out, result["chain"])
+    draw_disk(out, result["disk"])
     out.line(f"next       parity report {result['run_id']}")

@@ -15,6 +15,7 @@ from parity_flwr.app.journal.appending import JournalWriter
 from parity_flwr.app.journal.chain import Ending
 from parity_flwr.app.journal.database import Database
 from parity_flwr.app.runs.checkpoint import CheckpointStore, UpdateStore, write_model
+from parity_flwr.app.runs.disk_cap import DiskCap
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.in_use import Hold
 from parity_flwr.app.runs.publications import FolderPublications
@@ -93,6 +94,7 @@ class SqlJournal(JournalWriter):
         self.ledger = ledger
         self.checkpoints = CheckpointStore(folder=folder.checkpoints, keep=keep)
         self.updates = UpdateStore(folder.updates)
+        self.cap = DiskCap(folder=folder)
         self._hold: Hold | None = None
 
     def begin(self, header: RunHeader) -> Resumption | None:
@@ -137,6 +139,7 @@ class SqlJournal(JournalWriter):
         self._save(checkpoint)
         self._write(replace(record, metrics=_finite(record.metrics, record.round)))
         self.checkpoints.prune(record.round, spare=self._to_be_published)
+        self.cap.enforce(self.checkpoints, record.round, spare=self._to_be_published)
         if self.ledger is not None:
             self.ledger.publish(record)
 

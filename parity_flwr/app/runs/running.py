@@ -25,6 +25,7 @@ from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.size import folder_bytes
 from parity_flwr.errors import ConfigError, RunError
 
 BASELINE_FOLDER = "fedavg"
@@ -43,6 +44,7 @@ class RunRequest:
     resume: RunFolder | None = None
     reputation_from: RunFolder | None = None
     keep_updates: bool = False
+    disk_cap: int | None = None  # bytes that the run's folder should not exceed
     baseline: bool = False
     timeout_s: float | None = None
     chain: ChainChoice | None = None
@@ -62,6 +64,7 @@ class RunRequest:
             "--resume": self.resume,
             "--reputation-from": self.reputation_from,
             "--keep-updates": self.keep_updates,
+            "--disk-cap": self.disk_cap,
             "--baseline": self.baseline,
         }
         given = [name for name, value in local.items() if value]
@@ -132,6 +135,7 @@ def _environment(request: RunRequest) -> Environment:
     return dataclasses.replace(
         environment,
         keep_updates=environment.keep_updates or request.keep_updates,
+        disk_cap=request.disk_cap or environment.disk_cap,
         publish=environment.publish or request.chain is not None,
         reputation_from=str(carried.path)
         if carried is not None
@@ -203,6 +207,7 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
         result["chain"] = sent.outcome() if sent is not None else None
         if request.baseline:
             result["baseline"] = _run_baseline(request, folder, environment, table)
+    result["disk"] = {"bytes": folder_bytes(folder.path), "cap": environment.disk_cap}
     return result
 
 

@@ -20,6 +20,7 @@ from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
+from parity_flwr.app.runs.size import folder_bytes
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
@@ -56,6 +57,8 @@ class TabularRequest:
         A run of the same plan that did not complete.
     keep_updates : bool
         Keep what clients sent.
+    disk_cap : int, optional
+        Bytes that the run's folder should not exceed.
     engine : Engine
         In this process, or in Flower's simulation.
     chain : ChainChoice, optional
@@ -72,6 +75,7 @@ class TabularRequest:
     home: Path
     resume: RunFolder | None = None
     keep_updates: bool = False
+    disk_cap: int | None = None
     engine: Engine = Engine.INPROCESS
     chain: ChainChoice | None = None
 
@@ -127,7 +131,12 @@ def run_table(
         say(line)
     folder, data = _prepared(request, rows, privacy)
     training = Training(
-        plan=plan, data=data, privacy=privacy, folder=folder, keep_updates=request.keep_updates
+        plan=plan,
+        data=data,
+        privacy=privacy,
+        folder=folder,
+        keep_updates=request.keep_updates,
+        disk_cap=request.disk_cap,
     )
     table.expect(training.federation(None).rounds)
     with ExitStack() as stack:
@@ -154,6 +163,7 @@ def run_table(
         "engine": request.engine.value,
         "privacy": _spent(privacy, trained),
         "chain": sent.outcome() if sent is not None else None,
+        "disk": {"bytes": folder_bytes(folder.path), "cap": request.disk_cap},
         "seconds": round(time.perf_counter() - started, 3),
     }
 
