@@ -31,6 +31,7 @@ from parity_flwr.cli.members import claim, rewards, slash, stake, unstake
 from parity_flwr.cli.output import examples, report_error
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
+from parity_flwr.cli.rerun import rerun
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
 from parity_flwr.cli.verify import verify
@@ -68,6 +69,7 @@ def parity(context: click.Context) -> None:
 _COMMANDS = (
     demo,
     run,
+    rerun,
     compare,
     report,
     runs,

@@ -49,6 +49,12 @@ class Output:
             quiet=quiet,
         )
 
+    @classmethod
+    def of(cls, context: click.Context, as_json: bool, *, quiet: bool = False) -> Output:
+        """Return where the words of a command go that another command may have called."""
+        given = context.obj
+        return given if isinstance(given, Output) else cls(as_json, quiet=quiet)
+
     def result(self, data: Mapping[str, Any], human: Callable[[Output], None]) -> None:
         """Write the result: `data` as one JSON object, or what `human` draws."""
         if self.as_json:

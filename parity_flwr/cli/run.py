@@ -10,6 +10,7 @@ import click
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.asked import asked_of
 from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.disk_options import disk_cap_option, draw_disk
 from parity_flwr.cli.output import Output, examples, json_option
@@ -91,7 +92,9 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @chain_options
 @table_options
 @json_option
+@click.pass_context
 def run(
+    context: click.Context,
     app: Path,
     engine: str | None,
     clients: int,
@@ -130,7 +133,7 @@ def run(
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
-    out = Output(as_json, quiet=quiet)
+    out = Output.of(context, as_json, quiet=quiet)
     chosen = ChainChoice.parse(chain, wallet=wallet, members=members)
     options = TableOptions(
         target=target,
@@ -165,6 +168,7 @@ def run(
             keep_updates=keep_updates,
             disk_cap=disk_cap,
             chain=chosen,
+            asked=asked_of(context),
             out=out,
         )
         out.result(found, lambda out: draw_table(out, found))
@@ -184,6 +188,7 @@ def run(
         baseline=baseline,
         timeout_s=timeout,
         chain=chosen,
+        asked=asked_of(context),
     )
     with LiveTable(out.progress) as table:
         result = perform(request, table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from parity_flwr.app.environment import Environment
+from parity_flwr.app.runs.asked import AskedRun
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.cli.chain_options import draw_chain
@@ -102,6 +103,7 @@ def run_csv(
     keep_updates: bool,
     disk_cap: int | None,
     chain: ChainChoice | None,
+    asked: AskedRun,
     out: Output,
 ) -> dict[str, Any]:
     """Run a federation over the rows of a CSV file.
@@ -145,6 +147,7 @@ def run_csv(
         disk_cap=disk_cap if disk_cap is not None else Environment.read().disk_cap,
         engine=engine,
         chain=chain,
+        asked=asked,
     )
     with LiveTable(out.progress) as table:
         return run_table(request, table, say=lambda line: _say(out, options, line))

@@ -21,6 +21,7 @@ from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
 from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.report.view import headline_metric, metric_curve
+from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.in_use import held
@@ -48,6 +49,7 @@ class RunRequest:
     baseline: bool = False
     timeout_s: float | None = None
     chain: ChainChoice | None = None
+    asked: AskedRun | None = None  # the command line, to be remembered
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -201,7 +203,10 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
     _require_sense(request)
     folder = _folder(request, environment.home).make()
     with held(folder.path), time_limit(request.timeout_s, run_id=folder.id):
+        write_asked(folder, request.asked)
         outcome, sent = _start(request, folder, environment, table)
+        if outcome.journal is not None:  # of a deployment it lies elsewhere
+            write_asked(outcome.journal, request.asked)
         _require_success(outcome, folder)
         result = _result(outcome, folder)
         result["chain"] = sent.outcome() if sent is not None else None

@@ -15,6 +15,7 @@ from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
+from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.in_use import held
@@ -63,6 +64,8 @@ class TabularRequest:
         In this process, or in Flower's simulation.
     chain : ChainChoice, optional
         Where rounds are anchored and clients are paid.
+    asked : AskedRun, optional
+        The command line, to be remembered for ``parity rerun``.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class TabularRequest:
     disk_cap: int | None = None
     engine: Engine = Engine.INPROCESS
     chain: ChainChoice | None = None
+    asked: AskedRun | None = None
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -200,6 +204,7 @@ def _prepared(
     else:
         data = exactly_encoded(rows)
     folder = request.resume or RunFolder.create(request.home)
+    write_asked(folder, request.asked)
     if before is None:
         write_settings(folder.path, privacy)
         write_encoding(folder.path, data, target=request.plan.target)
