@@ -99,7 +99,7 @@ def test_a_private_forest_is_a_scikit_learn_forest_on_disk(
     arguments = command(table, target, "random_forest", "--privacy", level, "--seed", "3")
     result = result_of(arguments, capsys)
     folder = Path(result["path"])
-    estimator = load_forest(folder / "model.skops")
+    estimator = load_forest(folder / "model" / "model.skops")
     plan = TabularPlan(
         data=table, target=target, model=Model.RANDOM_FOREST, clients=4, rounds=2, seed=3
     )

@@ -60,7 +60,7 @@ def test_a_simulated_private_table_is_charged_and_not_continued(
     assert result["privacy"]["spent"] == pytest.approx(6.0, rel=2e-3)
     assert result["metrics"]["accuracy"] > 0.6
     folder = Path(result["path"])
-    assert (folder / "model.skops").exists()
+    assert (folder / "model" / "model.skops").exists()
     assert verify(RunFolder(folder)).ok
     for engine in ("inprocess", "simulation"):
         again = [*arguments, "--resume", result["run_id"], "--engine", engine]

@@ -17,7 +17,6 @@ from parity_flwr.app.tabular.features import (
     learn_encoder,
     survey,
 )
-from parity_flwr.app.tabular.metrics import area_under_curve, class_metrics
 from parity_flwr.app.tabular.plan import Model, TabularPlan
 from parity_flwr.app.tabular.reading import RawTable, read_csv
 from parity_flwr.app.tabular.target import Task, split_target
@@ -177,7 +176,8 @@ def test_only_twenty_levels_get_an_input() -> None:
 
 
 @pytest.mark.parametrize(
-    "partition", ["iid", "stratified", "sequential", "dirichlet:0.5", "label:1", "quantity:1"]
+    "partition",
+    ["iid", "stratified", "sequential", "dirichlet:0.5", "label-skew:1", "quantity:1"],
 )
 def test_every_partition_divides_all_rows(partition: str, tmp_path: Path) -> None:
     data = load_table(plan(written(tmp_path, GOOD), partition=partition))
@@ -185,7 +185,21 @@ def test_every_partition_divides_all_rows(partition: str, tmp_path: Path) -> Non
     assert sum(len(each) for each in data.clients) == 48
 
 
-@pytest.mark.parametrize("partition", ["", "iid:3", "dirichlet", "dirichlet:-1", "who:2"])
+@pytest.mark.parametrize(
+    "partition",
+    [
+        "",
+        "iid:3",
+        "dirichlet",
+        "dirichlet:-1",
+        "who:2",
+        "label:2",
+        "label-skew:1.5",
+        "by:",
+        "iid:",
+        "quantity:inf",
+    ],
+)
 def test_unknown_partitions_are_refused(partition: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="partition"):
         plan(tmp_path, partition=partition)
@@ -195,14 +209,3 @@ def test_unknown_partitions_are_refused(partition: str, tmp_path: Path) -> None:
 def test_plans_out_of_range_are_refused(wrong: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(ParityError):
         plan(tmp_path, **wrong)
-
-
-def test_metrics_agree_with_scikit_learn() -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 200)
-    scores = np.round(0.3 * y + rng.random(200), 1) / 1.5  # with ties
-    found = class_metrics(np.column_stack([1 - scores, scores]), y)
-    assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, scores))
-    assert found["f1"] == pytest.approx(metrics.f1_score(y, scores > 0.5, average="macro"))
-    assert area_under_curve(scores, y == 1) == found["auc"]

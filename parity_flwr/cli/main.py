@@ -29,6 +29,7 @@ from parity_flwr.cli.economy import economy
 from parity_flwr.cli.events import events
 from parity_flwr.cli.members import claim, rewards, slash, stake, unstake
 from parity_flwr.cli.output import examples, report_error
+from parity_flwr.cli.predict import predict
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
 from parity_flwr.cli.rerun import rerun
@@ -70,6 +71,7 @@ _COMMANDS = (
     demo,
     run,
     rerun,
+    predict,
     compare,
     report,
     runs,

@@ -14,7 +14,13 @@ from parity_flwr.cli.asked import asked_of
 from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.disk_options import disk_cap_option, draw_disk
 from parity_flwr.cli.output import Output, examples, json_option
-from parity_flwr.cli.run_table import TableOptions, draw_table, run_csv, table_options
+from parity_flwr.cli.run_table import (
+    DEFAULT_CLIENTS,
+    TableOptions,
+    draw_table,
+    run_csv,
+    table_options,
+)
 from parity_flwr.errors import ConfigError
 
 _EPILOG = examples(
@@ -69,9 +75,8 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @click.option(
     "--clients",
     type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="How many clients to simulate.",
+    default=None,
+    help=f"How many clients to simulate.  [{DEFAULT_CLIENTS}]",
 )
 @click.option(
     "--run-config", multiple=True, metavar="K=V", help="As of 'flwr run'; repeatable."
@@ -97,7 +102,7 @@ def run(
     context: click.Context,
     app: Path,
     engine: str | None,
-    clients: int,
+    clients: int | None,
     run_config: tuple[str, ...],
     superlink: str | None,
     root_certificates: Path | None,
@@ -177,7 +182,7 @@ def run(
     request = RunRequest(
         app=app,
         engine=Engine(engine or ("deployment" if superlink else "simulation")),
-        num_clients=clients,
+        num_clients=DEFAULT_CLIENTS if clients is None else clients,
         run_config=run_config,
         superlink=superlink,
         root_certificates=root_certificates,

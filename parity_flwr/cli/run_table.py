@@ -28,6 +28,9 @@ _MODELS = click.Choice(["neural_network", "linear", "logistic", "random_forest"]
 _LEVELS = click.Choice(["off", "low", "medium", "high"])
 _TASKS = click.Choice(["classification", "regression"])
 _ROUNDS = 5
+_SHORT = {"average_precision": "avg. prec."}
+DEFAULT_CLIENTS = 10
+"""How many clients there are where nobody says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +77,8 @@ def table_options(command: _Command) -> _Command:
         click.option(
             "--partition",
             metavar="HOW",
-            help="CSV: iid, stratified, sequential, dirichlet:ALPHA, label:CLASSES or "
-            "quantity:ALPHA.  [iid]",
+            help="CSV: iid, stratified, sequential, dirichlet:ALPHA, label-skew:CLASSES, "
+            "quantity:ALPHA or by:COLUMN.  [iid]",
         ),
         click.option("--seed", type=click.IntRange(0), help="CSV: decides every draw.  [0]"),
         click.option(
@@ -97,7 +100,7 @@ def run_csv(
     options: TableOptions,
     *,
     engine: Engine,
-    clients: int,
+    clients: int | None,
     home: Path,
     resume: RunFolder | None,
     keep_updates: bool,
@@ -127,7 +130,7 @@ def run_csv(
         data=path,
         target=str(options.target),
         model=Model(str(options.model)),
-        clients=clients,
+        clients=_clients(clients, options.partition),
         rounds=_ROUNDS if options.rounds is None else options.rounds,
         task=Task(options.task) if options.task else None,
         partition=options.partition or "iid",
@@ -153,6 +156,12 @@ def run_csv(
         return run_table(request, table, say=lambda line: _say(out, options, line))
 
 
+def _clients(given: int | None, partition: str | None) -> int:
+    """Return how many; natural clients are counted in the file."""
+    natural = (partition or "").startswith("by:")
+    return given if given is not None else 0 if natural else DEFAULT_CLIENTS
+
+
 def _say(out: Output, options: TableOptions, line: str) -> None:
     """Print what is promised, if a level was given; JSON has it in the result."""
     if options.privacy is not None and out.as_json:
@@ -172,9 +181,11 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
     if result["dropped_columns"]:
         out.line(f"dropped    {', '.join(result['dropped_columns'])}: nothing to learn there")
     if result["skipped_rows"]:
-        out.line(f"skipped    {result['skipped_rows']} rows without a target")
+        out.line(f"skipped    {result['skipped_rows']} rows without a target or client")
     for name, value in result["metrics"].items():
-        out.line(f"{name:10} {value:.4g} (held-out rows)")
+        out.line(f"{_SHORT.get(name, name):10} {value:.4g} (held-out rows)")
+    for note in result["notes"]:
+        out.line(f"note       {note}")
     if "spent" in result["privacy"]:
         privacy = result["privacy"]
         out.line(
@@ -182,8 +193,19 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
             f"{privacy['epsilon']:g} spent at delta {privacy['delta']:g} by the client that "
             f"spent most; the held-out rows are not covered"
         )
-    out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
+    excluded = [_named(each, result["client_names"]) for each in result["excluded"]]
+    out.line(f"excluded   {', '.join(excluded) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
+    out.line(f"folder     {result['model_folder']}")
     draw_chain(out, result["chain"])
     draw_disk(out, result["disk"])
+    out.line(f"next       parity predict {result['run_id']} new.csv")
     out.line(f"next       parity report {result['run_id']}")
+
+
+def _named(identity: str, names: list[str]) -> str:
+    """Return a client with its own name, where it has one."""
+    place = identity.removeprefix("client-")
+    if not (place.isdecimal() and int(place) < len(names)):
+        return identity
+    return f"{identity} ({names[int(place)]})"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.app.datasets import stratified_split
+from parity_flwr.app.tabular.division import owned, owners
 from parity_flwr.app.tabular.features import Encoder, NumberSums, learn_encoder, survey
-from parity_flwr.app.tabular.plan import TabularPlan, divide
+from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.reading import RawTable, bad, read_csv
 from parity_flwr.app.tabular.target import Target, Task, split_target
 from parity_flwr.clients.tables import Table
+from parity_flwr.errors import ConfigError
 
 Values = NDArray[np.float64]
 
@@ -35,7 +37,9 @@ class TabularData:
     centre, scale : float
         Mean and deviation of the clients' targets, for regression (0 and 1 for classes).
     skipped : int
-        Rows without a target, which nobody uses.
+        Rows without a target or a client, which nobody uses.
+    names : tuple of str
+        The clients' own names; empty where they have none.
     """
 
     clients: tuple[Table, ...]
@@ -45,6 +49,7 @@ class TabularData:
     centre: float = 0.0
     scale: float = 1.0
     skipped: int = 0
+    names: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -70,15 +75,21 @@ class Rows:
         Each client's rows.
     held : ndarray of int64
         Rows that no client has.
+    plan : TabularPlan
+        With the number of clients that there are.
     skipped : int
-        Rows without a target.
+        Rows without a target or a client.
+    names : tuple of str
+        The clients' own names; empty where they have none.
     """
 
     features: RawTable
     target: Target
     parts: tuple[NDArray[np.int64], ...]
     held: NDArray[np.int64]
+    plan: TabularPlan
     skipped: int = 0
+    names: tuple[str, ...] = ()
 
     @property
     def examples(self) -> list[int]:
@@ -107,6 +118,7 @@ class Rows:
             centre=centre,
             scale=scale,
             skipped=self.skipped,
+            names=self.names,
         )
 
 
@@ -120,9 +132,26 @@ def load_rows(plan: TabularPlan) -> Rows:
     ConfigError
         If it cannot be divided as asked.
     """
-    table = read_csv(plan.data)
+    column = plan.division.column
+    table = read_csv(plan.data, texts=[column] if column else [])
+    whole = len(table)
+    if column:
+        table = _with_owner(plan, table)
     features, target = split_target(plan.data, table, plan.target, task=plan.task)
-    return divide_rows(plan, features, target, skipped=len(table) - len(target.y))
+    return divide_rows(plan, features, target, skipped=whole - len(target.y))
+
+
+def _with_owner(plan: TabularPlan, table: RawTable) -> RawTable:
+    """Return the rows of which the client is known."""
+    column = plan.division.column
+    if column == plan.target:
+        raise ConfigError(
+            "--partition by:COLUMN needs another column than the target",
+            came=column[:40],
+            action="change --partition",
+        )
+    known = np.array([each is not None for each in table.column(plan.data, column)], bool)
+    return table.rows(known)
 
 
 def divide_rows(
@@ -130,16 +159,27 @@ def divide_rows(
 ) -> Rows:
     """Split and divide a table that is there already.
 
+    With natural clients the test set has the same share of each client's rows of each class,
+    and the column that names the clients is no feature: it says the same in all their rows.
+
     Raises
     ------
     DataError
-        If it has too few rows.
+        If it has too few rows, or its column does not name clients.
     ConfigError
         If it cannot be divided as asked.
     """
-    strata = _strata(target)
+    strata, names, column = _strata(target), (), plan.division.column
+    owner = np.zeros(len(strata), np.int64)
+    if column:
+        texts = [str(each) for each in features.column(plan.data, column)]
+        names, owner = owners(plan.data, column, texts, clients=plan.clients)
+        plan = replace(plan, clients=len(names))
+        features = features.without(column)
     train, held = stratified_split(
-        strata, test_share=plan.test_share, rng=np.random.default_rng([plan.seed, 0])
+        owner * (strata.max() + 1) + strata,
+        test_share=plan.test_share,
+        rng=np.random.default_rng([plan.seed, 0]),
     )
     if len(train) < plan.clients or not len(held):
         raise bad(
@@ -148,8 +188,20 @@ def divide_rows(
             f"{len(target.y)} rows with a target",
             "lower --clients or give more rows",
         )
-    parts = tuple(train[rows] for rows in divide(strata[train], plan))
-    return Rows(features=features, target=target, parts=parts, held=held, skipped=skipped)
+    parts = (
+        owned(owner[train])
+        if column
+        else plan.division.parts(strata[train], clients=plan.clients, seed=plan.seed)
+    )
+    return Rows(
+        features=features,
+        target=target,
+        parts=tuple(train[rows] for rows in parts),
+        held=held,
+        plan=plan,
+        skipped=skipped,
+        names=names,
+    )
 
 
 def load_table(plan: TabularPlan) -> TabularData:

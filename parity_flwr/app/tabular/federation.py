@@ -18,6 +18,7 @@ from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.data import TabularData
+from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.metrics import class_metrics, number_metrics
 from parity_flwr.app.tabular.network import Network
 from parity_flwr.app.tabular.plan import Model, TabularPlan
@@ -32,22 +33,12 @@ from parity_flwr.clients import (
     initial_linear,
     parity_mods,
 )
-from parity_flwr.clients.linear_model import task_of
-from parity_flwr.core.forest import (
-    BaggingConfig,
-    Forest,
-    ForestSchema,
-    decode_forest,
-    forest_values,
-)
-from parity_flwr.core.linear import predict_linear
+from parity_flwr.core.forest import BaggingConfig, ForestSchema
 from parity_flwr.core.protocols import Journal
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies import ForestBagging, LeastSquares, ReputationFedAvg, Sampling
 
-Values = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
-Predict = Callable[[Arrays, NDArray[np.float32]], Values]
 MakeClient = Callable[[Table, Context], NumPyClient]
 
 
@@ -63,21 +54,17 @@ class TabularFederation:
         With the journal in it.
     initial : ArrayRecord
         The first model.
-    predict : callable
-        (arrays, inputs) -> probabilities, shape (n, classes), or numbers, shape (n,), in the
-        target's own units.
+    fitted : callable
+        arrays -> the model in them, which predicts in the target's own units.
     rounds : int
         How many rounds make sense, at most the plan's.
-    forest : callable, optional
-        arrays -> the forest in them, where the model is one.
     """
 
     client_app: ClientApp
     strategy: Strategy
     initial: ArrayRecord
-    predict: Predict
+    fitted: Callable[[Arrays], FittedModel]
     rounds: int
-    forest: Callable[[Arrays], Forest] | None = None
 
 
 def check_model(plan: TabularPlan, task: Task, *, classes: int) -> None:
@@ -123,7 +110,8 @@ def judge(federation: TabularFederation, data: TabularData) -> Callable[..., Any
         model = {name: array.numpy() for name, array in arrays.items()}
         if "sizes" in model and not len(model["sizes"]):
             return None  # a forest without trees has no opinion
-        return MetricRecord({**held_out_metrics(federation, data, model)})
+        found = held_out_metrics(federation, data, model)
+        return MetricRecord({**found}) if found else None
 
     return evaluate
 
@@ -132,7 +120,7 @@ def held_out_metrics(
     federation: TabularFederation, data: TabularData, model: Arrays
 ) -> dict[str, float]:
     """Return the metrics of a model on the test set."""
-    values = federation.predict(model, data.test.x.astype(np.float32))
+    values = federation.fitted(model).predict(data.test.x.astype(np.float32))
     if data.classes:
         return class_metrics(values, data.test.y.astype(np.int64))
     return number_metrics(values, data.test.y.astype(np.float64))
@@ -155,6 +143,17 @@ def array_record(arrays: Arrays) -> ArrayRecord:
     return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
 
 
+def fitted_in(kind: Kind, data: TabularData) -> Callable[[Arrays], FittedModel]:
+    """Return what finds a model in arrays that are one."""
+
+    def fitted(arrays: Arrays) -> FittedModel:
+        return FittedModel(
+            kind=kind, arrays=arrays, features=data.features, classes=data.classes
+        )
+
+    return fitted
+
+
 def _averaging(plan: TabularPlan, journal: Journal | None) -> ReputationFedAvg:
     return ReputationFedAvg(seed=plan.seed, sampling=_sampling(plan), journal=journal)
 
@@ -167,7 +166,7 @@ def _network(
         client_app=_app(data, network.client),
         strategy=_averaging(plan, journal),
         initial=array_record(network.initial()),
-        predict=network.predict,
+        fitted=network.fitted,
         rounds=plan.rounds,
     )
 
@@ -176,9 +175,6 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
     def client(table: Table, context: Context) -> NumPyClient:
         return StatisticsClient(train=table, test=table, context=context)
 
-    def predict(arrays: Arrays, x: NDArray[np.float32]) -> Values:
-        return predict_linear(arrays["coef"], arrays["intercept"], x, task_of(()))[:, 0]
-
     strategy = LeastSquares(
         data.features, seed=plan.seed, sampling=_sampling(plan), journal=journal
     )
@@ -186,7 +182,7 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         client_app=_app(data, client),
         strategy=strategy,
         initial=strategy.initial_arrays(),
-        predict=predict,
+        fitted=fitted_in(Kind.LINEAR, data),
         rounds=1,
     )
 
@@ -194,21 +190,18 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
 def _logistic(
     plan: TabularPlan, data: TabularData, journal: Journal | None
 ) -> TabularFederation:
-    task, training = task_of(data.classes), LinearTraining(steps=50, ridge=1e-4)
+    training = LinearTraining(steps=50, ridge=1e-4)
 
     def client(table: Table, context: Context) -> NumPyClient:
         return LinearClient(
             data.classes, train=table, test=table, context=context, training=training
         )
 
-    def predict(arrays: Arrays, x: NDArray[np.float32]) -> Values:
-        return predict_linear(arrays["coef"], arrays["intercept"], x, task)
-
     return TabularFederation(
         client_app=_app(data, client),
         strategy=_averaging(plan, journal),
         initial=array_record(initial_linear(data.features, data.classes)),
-        predict=predict,
+        fitted=fitted_in(Kind.LINEAR, data),
         rounds=plan.rounds,
     )
 
@@ -219,10 +212,6 @@ def _forest(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
 
     def client(table: Table, context: Context) -> NumPyClient:
         return ForestClient(schema, train=table, test=table, context=context, training=training)
-
-    def predict(arrays: Arrays, x: NDArray[np.float32]) -> Values:
-        values = forest_values(decode_forest(arrays, schema=schema), x)
-        return values if data.classes else values[:, 0]
 
     strategy = ForestBagging(
         schema,
@@ -235,9 +224,8 @@ def _forest(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         client_app=_app(data, client),
         strategy=strategy,
         initial=strategy.initial_arrays(),
-        predict=predict,
+        fitted=fitted_in(Kind.FOREST, data),
         rounds=plan.rounds,
-        forest=lambda arrays: decode_forest(arrays, schema=schema),
     )
 
 

@@ -11,6 +11,7 @@ from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.data import TabularData
+from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.clients import (
     Examples,
@@ -20,7 +21,6 @@ from parity_flwr.clients import (
     initial_arrays,
     mlp,
 )
-from parity_flwr.clients.torch_model import isolated, load_arrays
 
 _HIDDEN = (64, 32)
 
@@ -70,18 +70,13 @@ class Network:
             return table.y.astype(np.int64)
         return ((table.y - self._data.centre) / self._data.scale).astype(np.float32)
 
-    def predict(
-        self, arrays: Mapping[str, NDArray[Any]], x: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Return probabilities, or numbers in the target's own units."""
-        import torch
-
-        with isolated(seed=0), torch.no_grad():
-            model = self._factory()
-            load_arrays(model, list(arrays.values()))
-            model.eval()
-            output = model(torch.tensor(x))
-            if self._data.classes:
-                return np.asarray(torch.softmax(output.double(), dim=1).numpy(), np.float64)
-            numbers = output[:, 0].double().numpy()
-        return np.asarray(numbers * self._data.scale + self._data.centre, np.float64)
+    def fitted(self, arrays: Mapping[str, NDArray[Any]]) -> FittedModel:
+        """Return the model in the arrays; it predicts numbers in the target's own units."""
+        return FittedModel(
+            kind=Kind.NETWORK,
+            arrays=arrays,
+            features=self._data.features,
+            classes=self._data.classes,
+            centre=self._data.centre,
+            scale=self._data.scale,
+        )

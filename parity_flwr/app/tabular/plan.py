@@ -6,11 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from parity_flwr.app.partition import Parts, dirichlet, iid
-from parity_flwr.app.partition_skew import label_skew, quantity_skew, sequential, stratified
+from parity_flwr.app.tabular.division import Division
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.core.privacy.presets import Level, preset
 from parity_flwr.errors import ConfigError
@@ -57,12 +53,14 @@ class TabularPlan:
     model : Model
         ``linear`` is for numbers, ``logistic`` for classes, the others for both.
     clients, rounds : int
-        At least 1. A linear model is exact after one round and takes no more.
+        At least 1. A linear model is exact after one round and takes no more. With "by:COLUMN"
+        ``clients`` may be 0 until the file is read: as many as the column has values.
     task : Task, optional
         What the target holds; inferred by default.
     partition : str
         How rows are divided: "iid", "stratified", "sequential", or with a number
-        "dirichlet:ALPHA", "label:CLASSES", "quantity:ALPHA".
+        "dirichlet:ALPHA", "label-skew:CLASSES", "quantity:ALPHA", or "by:COLUMN", where each
+        value of the column is a client.
     seed : int
         Decides the split, the division, initial model and training.
     test_share : float
@@ -91,7 +89,8 @@ class TabularPlan:
     privacy: PrivacyAsked = field(default_factory=PrivacyAsked)
 
     def __post_init__(self) -> None:
-        for name, least in {"clients": 1, "rounds": 1, "seed": 0, "trees": 1}.items():
+        fewest = 0 if self.division.kind == "by" else 1
+        for name, least in {"clients": fewest, "rounds": 1, "seed": 0, "trees": 1}.items():
             if getattr(self, name) < least:
                 raise ConfigError(
                     f"{name} needs a number from {least}",
@@ -104,44 +103,8 @@ class TabularPlan:
                 came=str(self.test_share),
                 action="change it",
             )
-        _parse_partition(self.partition)
 
-
-def _parse_partition(text: str) -> tuple[str, float]:
-    name, _, number = text.partition(":")
-    plain = name in ("iid", "stratified", "sequential") and not number
-    try:
-        value = 0.0 if plain else float(number)
-    except ValueError:
-        value = -1.0
-    if not plain and not (name in ("dirichlet", "label", "quantity") and 0 < value < np.inf):
-        raise ConfigError(
-            "a partition is iid, stratified, sequential, dirichlet:ALPHA, label:CLASSES or "
-            "quantity:ALPHA",
-            came=repr(text[:40]),
-            action="change --partition",
-        )
-    return name, value
-
-
-def divide(labels: NDArray[np.int64], plan: TabularPlan) -> Parts:
-    """Return the rows of each client.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (n,)
-        Classes; of a regression, the quarter of the target's range that a row lies in.
-    """
-    name, value = _parse_partition(plan.partition)
-    rng = np.random.default_rng([plan.seed, 1])
-    parts = plan.clients
-    if name == "iid":
-        return iid(labels, parts=parts, rng=rng)
-    if name == "stratified":
-        return stratified(labels, parts=parts, rng=rng)
-    if name == "sequential":
-        return sequential(labels, parts=parts)
-    if name == "label":
-        return label_skew(labels, parts=parts, classes=int(value), rng=rng)
-    draw = dirichlet if name == "dirichlet" else quantity_skew
-    return draw(labels, parts=parts, alpha=value, min_size=2, rng=rng)
+    @property
+    def division(self) -> Division:
+        """Return how rows are divided."""
+        return Division.parse(self.partition)

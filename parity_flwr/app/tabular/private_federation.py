@@ -51,9 +51,8 @@ def build_private(
         client_app=_app(data, model, privacy, run),
         strategy=_strategy(plan, privacy, model, journal),
         initial=array_record(model.initial()),
-        predict=model.predict,
+        fitted=model.fitted,
         rounds=plan.rounds if isinstance(model, PrivateNetwork) else 1,
-        forest=model.forest if isinstance(model, PrivateForest) else None,
     )
 
 

@@ -11,11 +11,12 @@ from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.data import TabularData
+from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.private_encoding import LIMIT
 from parity_flwr.clients import ForestRelease, ReleaseClient
 from parity_flwr.clients.tables import Table
-from parity_flwr.core.forest import Forest, forest_values
+from parity_flwr.core.forest import encode_forest
 from parity_flwr.core.privacy.accounting import Mechanism
 from parity_flwr.core.privacy.leaf_counts import SharedTrees
 from parity_flwr.core.privacy.sums_release import no_sums
@@ -68,14 +69,15 @@ class PrivateForest:
         budget = self._privacy.open_ledger(context, run=self._run).budget
         return ReleaseClient(self.release, train=table, context=context, budget=budget)
 
-    def forest(self, arrays: Arrays) -> Forest:
+    def fitted(self, arrays: Arrays) -> FittedModel:
         """Return the forest of the clients' mean counts."""
-        return self.release.fitted(arrays, clients=len(self._data.clients))
-
-    def predict(self, arrays: Arrays, x: NDArray[np.float32]) -> Values:
-        """Return probabilities, or numbers in the target's own units."""
-        values = forest_values(self.forest(arrays), x)
-        return values if self._data.classes else values[:, 0]
+        forest = self.release.fitted(arrays, clients=len(self._data.clients))
+        return FittedModel(
+            kind=Kind.FOREST,
+            arrays=encode_forest(forest),
+            features=self._data.features,
+            classes=self._data.classes,
+        )
 
 
 def _steps(data: TabularData) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.data import TabularData
+from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.private_encoding import LIMIT
 from parity_flwr.clients import LinearRelease, ReleaseClient
@@ -56,8 +57,14 @@ class PrivateLinear:
         scaled = Table(table.x, y)
         return ReleaseClient(self.release, train=scaled, context=context, budget=budget)
 
-    def predict(self, arrays: Arrays, x: NDArray[np.float32]) -> Values:
-        """Return numbers in the target's own units."""
+    def fitted(self, arrays: Arrays) -> FittedModel:
+        """Return the line through the clients' mean statistics, in the target's own units."""
         model = self.release.fitted(arrays, clients=len(self._data.clients))
-        numbers = np.asarray(x, np.float64) @ model["coef"][0] + model["intercept"]
-        return np.asarray(numbers * self._data.scale + self._data.centre)
+        scale, centre = self._data.scale, self._data.centre
+        coef = np.asarray(model["coef"], np.float64).reshape(1, -1) * scale
+        intercept = np.asarray(model["intercept"], np.float64).reshape(1) * scale + centre
+        return FittedModel(
+            kind=Kind.LINEAR,
+            arrays={"coef": coef, "intercept": intercept},
+            features=self._data.features,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,19 @@ class RawTable:
         """Return the number of rows."""
         return len(next(iter(self.columns.values())))
 
+    def column(self, path: Path, name: str) -> Numbers | Texts:
+        """Return one column of what was read from ``path``.
+
+        Raises
+        ------
+        DataError
+            If there is none of that name.
+        """
+        if name not in self.columns:
+            shown = ", ".join(list(self.columns)[:8])
+            raise bad(path, f"a column {name!r}", f"{shown}, ...", "check --partition")
+        return self.columns[name]
+
     def without(self, name: str) -> RawTable:
         """Return the table without one column."""
         return RawTable({key: each for key, each in self.columns.items() if key != name})
@@ -48,12 +61,13 @@ def bad(path: Path, needed: str, came: str, action: str) -> DataError:
     return DataError(f"{path.name} needs {needed}", came=came[:160], action=action)
 
 
-def read_csv(path: Path) -> RawTable:
+def read_csv(path: Path, *, texts: Sequence[str] = ()) -> RawTable:
     """Return the columns of a CSV file, plain or compressed (.gz, .bz2, .zst).
 
     The delimiter is the one of comma, semicolon, tab and bar that the first line has most
     of. Numbers, booleans, dates and times become numbers (dates: days, times: seconds),
-    the rest texts. Empty fields and the usual signs for "missing" are missing.
+    the rest texts, and so do the columns in ``texts`` whatever they hold. Empty fields and the
+    usual signs for "missing" are missing.
 
     Raises
     ------
@@ -74,7 +88,11 @@ def read_csv(path: Path) -> RawTable:
         table = csv.read_csv(
             str(path),
             parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(null_values=_MISSING, strings_can_be_null=True),
+            convert_options=csv.ConvertOptions(
+                null_values=_MISSING,
+                strings_can_be_null=True,
+                column_types={name: pa.string() for name in texts},
+            ),
         )
     except UnicodeDecodeError as error:
         raise _encoding(path) from error

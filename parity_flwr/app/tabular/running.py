@@ -25,6 +25,8 @@ from parity_flwr.app.runs.size import folder_bytes
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
+from parity_flwr.app.tabular.metrics import metric_notes
+from parity_flwr.app.tabular.model_folder import FOLDER, write_model_folder
 from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.privacy_report import privacy_report
@@ -36,7 +38,7 @@ from parity_flwr.app.tabular.private_data import (
 )
 from parity_flwr.app.tabular.table_app import was_simulated
 from parity_flwr.app.tabular.training import Trained, Training
-from parity_flwr.clients import derived_signer, save_forest
+from parity_flwr.clients import derived_signer
 from parity_flwr.core.privacy.presets import Level
 from parity_flwr.core.signatures import Signer
 from parity_flwr.errors import ConfigError, RunError
@@ -106,7 +108,7 @@ def run_table(
     """Run the plan to its end and return what came out as plain data.
 
     The folder gets journal, checkpoints, report, ``encoding.json`` with what turns columns
-    into inputs, with a privacy level ``privacy.json``, and a forest ``model.skops``.
+    into inputs, with a privacy level ``privacy.json``, and ``model/`` for use elsewhere.
 
     Parameters
     ----------
@@ -126,8 +128,8 @@ def run_table(
         The run gave no sound model.
     """
     started = time.perf_counter()
-    plan = request.plan
-    rows = load_rows(plan)
+    rows = load_rows(request.plan)
+    plan = rows.plan
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
     privacy = table_privacy(plan, rows)
     meaning = privacy.meaning if privacy else (NOTHING,)
@@ -160,16 +162,27 @@ def run_table(
             came=problem,
             action=f"see {folder.path / 'flower.log'}",
         )
-    if trained.federation.forest is not None:
-        save_forest(folder.path / "model.skops", trained.federation.forest(trained.model))
     write_report(folder)
-    return _result(plan, data, trained, folder) | {
+    result = _result(plan, data, trained, folder) | {"privacy": _spent(privacy, trained)}
+    return _kept(folder, data, trained, result) | {
         "engine": request.engine.value,
-        "privacy": _spent(privacy, trained),
         "chain": sent.outcome() if sent is not None else None,
         "disk": {"bytes": folder_bytes(folder.path), "cap": request.disk_cap},
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _kept(
+    folder: RunFolder, data: TabularData, trained: Trained, result: dict[str, Any]
+) -> dict[str, Any]:
+    """Write ``model/`` and say where it lies."""
+    same = ("target", "model", "task", "seed", "rounds", "clients", "train_rows", "test_rows")
+    facts = {"run": folder.id, **{name: result[name] for name in same}}
+    facts |= {"metrics": result["metrics"], "privacy": result["privacy"]}
+    fitted = trained.federation.fitted(trained.model)
+    left_out = write_model_folder(folder.path, fitted, data, facts=facts)
+    where = str(folder.path / FOLDER)
+    return {**result, "model_folder": where, "notes": [*result["notes"], *left_out]}
 
 
 def _publishing(
@@ -223,16 +236,21 @@ def _result(
     trained: Trained,
     folder: RunFolder,
 ) -> dict[str, Any]:
+    metrics = held_out_metrics(trained.federation, data, trained.model)
     return {
         **summarise(folder),
         "journal": True,
+        "target": plan.target,
         "model": plan.model.value,
+        "seed": plan.seed,
         "task": data.task.value,
         "clients": plan.clients,
+        "client_names": list(data.names),
         "train_rows": sum(len(each) for each in data.clients),
         "test_rows": len(data.test),
         "skipped_rows": data.skipped,
         "inputs": data.features,
         "dropped_columns": list(data.encoder.dropped),
-        "metrics": held_out_metrics(trained.federation, data, trained.model),
+        "metrics": metrics,
+        "notes": list(metric_notes(metrics, data.test.y, data.classes)),
     }

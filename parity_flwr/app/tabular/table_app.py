@@ -97,8 +97,8 @@ def _opened(folder: str) -> tuple[TabularFederation, TabularData]:
 
 def _built(folder: Path, journal: Journal | None) -> tuple[TabularFederation, TabularData]:
     """Return what the run needs; noise on the encoding was drawn before, once."""
-    plan = read_plan(folder)
-    rows = load_rows(plan)
+    rows = load_rows(read_plan(folder))
+    plan = rows.plan
     privacy = table_privacy(plan, rows)
     data = resumed(folder, rows, privacy)
     if privacy is None or data is None:

@@ -1,0 +1,53 @@
+"""`parity predict`: new rows through the model of a run on a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity_flwr.app.environment import Environment
+from parity_flwr.cli.output import Output, examples, json_option
+
+_EPILOG = examples(
+    "parity predict latest new.csv",
+    "parity predict 20261120-0645 new.csv --output answers.csv",
+    "parity predict copied/model new.csv.gz --json",
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("run")
+@click.argument("rows", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write.  [ROWS.predictions.csv in this directory]",
+)
+@json_option
+def predict(run: str, rows: Path, output: Path | None, as_json: bool) -> None:
+    """Predict the target for each line of the CSV file ROWS with the model of RUN.
+
+    RUN may also be the path of a model/ folder that was copied elsewhere. ROWS needs the
+    columns that the model was trained on; with the target's column, metrics are printed.
+    """
+    from parity_flwr.app.tabular.predicting import locate_model, predict_file
+
+    folder = locate_model(run, Environment.read().home)
+    target = output or Path(f"{rows.name.partition('.')[0]}.predictions.csv")
+    found = predict_file(folder, rows, target)
+    Output(as_json).result(found, lambda out: _draw(out, found))
+
+
+def _draw(out: Output, found: dict[str, Any]) -> None:
+    out.line(f"predicted  {found['target']} for {found['rows']} rows")
+    if found["ignored_columns"]:
+        names = found["ignored_columns"]
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        out.line(f"ignored    {shown}: the model was trained without")
+    for name, value in found["metrics"].items():
+        out.line(f"{name:10} {value:.4g} ({found['judged_rows']} rows with a target)")
+    for note in found["notes"]:
+        out.line(f"note       {note}")
+    out.line(f"written    {found['output']}")
