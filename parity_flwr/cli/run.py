@@ -48,6 +48,10 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
     draw_chain(out, result["chain"])
+    for line in result["summary"]:
+        out.line(line)
+    if result["results"]:
+        out.line(f"results    {result['results']}")
     out.line(f"next       parity report {result['run_id']}")
 
 
