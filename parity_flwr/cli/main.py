@@ -21,6 +21,7 @@ from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
 from parity_flwr.cli.chain import chain
+from parity_flwr.cli.check import check
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.consent import consent
 from parity_flwr.cli.demo import demo
@@ -70,6 +71,7 @@ def parity(context: click.Context) -> None:
 _COMMANDS = (
     demo,
     run,
+    check,
     rerun,
     predict,
     compare,

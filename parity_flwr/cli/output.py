@@ -55,6 +55,14 @@ class Output:
         given = context.obj
         return given if isinstance(given, Output) else cls(as_json, quiet=quiet)
 
+    def takes(self, request: object) -> bool:
+        """Say whether the caller wants what would be run instead of its run.
+
+        `parity check` asks `parity run` for its request in this way, so that both always
+        understand the same options alike.
+        """
+        return False
+
     def result(self, data: Mapping[str, Any], human: Callable[[Output], None]) -> None:
         """Write the result: `data` as one JSON object, or what `human` draws."""
         if self.as_json:

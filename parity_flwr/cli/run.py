@@ -190,7 +190,8 @@ def run(
             asked=asked_of(context),
             out=out,
         )
-        out.result(found, lambda out: draw_table(out, found))
+        if found:
+            out.result(found, lambda out: draw_table(out, found))
         return
     options.refuse_for_an_app()
     request = RunRequest(
@@ -209,6 +210,8 @@ def run(
         chain=chosen,
         asked=asked_of(context),
     )
+    if out.takes(request):
+        return
     with LiveTable(out.progress) as table:
         result = perform(request, table)
     out.result(result, lambda out: _draw(out, result))

@@ -109,7 +109,7 @@ def run_csv(
     asked: AskedRun,
     out: Output,
 ) -> dict[str, Any]:
-    """Run a federation over the rows of a CSV file.
+    """Run a federation over the rows of a CSV file; empty if the caller took the request.
 
     Raises
     ------
@@ -152,6 +152,8 @@ def run_csv(
         chain=chain,
         asked=asked,
     )
+    if out.takes(request):
+        return {}
     with LiveTable(out.progress) as table:
         return run_table(request, table, say=lambda line: _say(out, options, line))
 
