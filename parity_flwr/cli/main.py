@@ -22,6 +22,7 @@ from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
 from parity_flwr.cli.chain import chain
+from parity_flwr.cli.check import check
 from parity_flwr.cli.compare import compare
 from parity_flwr.cli.completing import VARIABLE, answer_shell
 from parity_flwr.cli.completion import completion
@@ -35,6 +36,7 @@ from parity_flwr.cli.output import examples, report_error
 from parity_flwr.cli.predict import predict
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
+from parity_flwr.cli.rerun import rerun
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
 from parity_flwr.cli.verify import verify
@@ -72,6 +74,8 @@ def parity(context: click.Context) -> None:
 _COMMANDS = (
     demo,
     run,
+    check,
+    rerun,
     predict,
     compare,
     report,

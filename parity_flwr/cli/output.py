@@ -61,6 +61,20 @@ class Output:
         self.errors = _console(sys.stderr, quiet=quiet)
         self.progress = _console(sys.stderr if as_json else sys.stdout, quiet=quiet)
 
+    @classmethod
+    def of(cls, context: click.Context, as_json: bool, *, quiet: bool = False) -> Output:
+        """Return where the words of a command go that another command may have called."""
+        given = context.obj
+        return given if isinstance(given, Output) else cls(as_json, quiet=quiet)
+
+    def takes(self, request: object) -> bool:
+        """Say whether the caller wants what would be run instead of its run.
+
+        `parity check` asks `parity run` for its request in this way, so that both always
+        understand the same options alike.
+        """
+        return False
+
     def result(self, data: Mapping[str, Any], human: Callable[[Output], None]) -> None:
         """Write the result: `data` as one JSON object, or what `human` draws."""
         if self.as_json:

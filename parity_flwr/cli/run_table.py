@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from parity_flwr.app.environment import Environment
+from parity_flwr.app.runs.asked import AskedRun
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.chain_options import draw_chain
+from parity_flwr.cli.disk_options import draw_disk
 from parity_flwr.cli.output import Output
 from parity_flwr.cli.steps import Steps
 from parity_flwr.errors import ConfigError
@@ -107,10 +110,12 @@ def run_csv(
     home: Path,
     resume: RunFolder | None,
     keep_updates: bool,
+    disk_cap: int | None,
     chain: ChainChoice | None,
+    asked: AskedRun,
     out: Output,
 ) -> dict[str, Any]:
-    """Run a federation over the rows of a CSV file.
+    """Run a federation over the rows of a CSV file; empty if the caller took the request.
 
     Raises
     ------
@@ -151,9 +156,13 @@ def run_csv(
         home=home,
         resume=resume,
         keep_updates=keep_updates,
+        disk_cap=disk_cap if disk_cap is not None else Environment.read().disk_cap,
         engine=engine,
         chain=chain,
+        asked=asked,
     )
+    if out.takes(request):
+        return {}
     with LiveTable(out.progress) as table:
         return run_table(
             request,
@@ -208,6 +217,7 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
     out.line(f"model      {result['model_hash']}")
     out.line(f"folder     {result['model_folder']}")
     draw_chain(out, result["chain"])
+    draw_disk(out, result["disk"])
     out.line(f"next       parity predict {result['run_id']} new.csv")
     out.line(f"next       parity report {result['run_id']}")
 

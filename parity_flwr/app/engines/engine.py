@@ -107,7 +107,7 @@ def run_app(
     EngineError
         The engine does not start.
     """
-    _check(engine, num_clients=num_clients, superlink=superlink)
+    check_engine(engine, num_clients=num_clients, superlink=superlink)
     job = _Job(
         app=read_app(app_dir, run_config_overrides),
         folder=folder.make(),
@@ -121,7 +121,14 @@ def run_app(
     return _outcome(run, _journal(job, run), time.monotonic() - started)
 
 
-def _check(engine: Engine, *, num_clients: int, superlink: str | None) -> None:
+def check_engine(engine: Engine, *, num_clients: int, superlink: str | None) -> None:
+    """Refuse an engine with what it cannot have.
+
+    Raises
+    ------
+    ConfigError
+        There is no client, or a SuperLink is missing or too much.
+    """
     if num_clients < 1:
         raise ConfigError(
             "a federation needs at least 1 client",

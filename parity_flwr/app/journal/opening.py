@@ -37,7 +37,10 @@ def from_environment() -> Journal:
     else:
         folder = RunFolder(environment.run_dir).make()
     journal = start_journal(
-        folder, url=environment.journal_url, keep_updates=environment.keep_updates
+        folder,
+        url=environment.journal_url,
+        keep_updates=environment.keep_updates,
+        disk_cap=environment.disk_cap,
     )
     journal.baseline = not environment.trust
     if environment.publish:
@@ -71,18 +74,25 @@ def last_reputation(folder: RunFolder) -> ReputationState:
 
 
 def start_journal(
-    folder: RunFolder, *, url: str | None = None, keep_updates: bool = False
+    folder: RunFolder,
+    *,
+    url: str | None = None,
+    keep_updates: bool = False,
+    disk_cap: int | None = None,
 ) -> SqlJournal:
     """Return the journal of a run that starts or continues in ``folder``.
 
     ``url`` names a database that several runs share; the folder then remembers which, but
-    never its password.
+    never its password. ``disk_cap`` limits the folder's bytes as far as
+    :class:`~parity_flwr.app.runs.disk_cap.DiskCap` says.
     """
     if url is None or is_present(folder.database):
         journal = open_journal(folder)
         journal.keep_updates = keep_updates
+        journal.cap.limit = disk_cap
         return journal
     journal = SqlJournal(url, _shared_id(folder), folder, keep_updates)
+    journal.cap.limit = disk_cap
     _note(folder, without_password(url), journal.run_id)
     return journal
 

@@ -15,10 +15,13 @@ from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
+from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
+from parity_flwr.app.runs.size import folder_bytes
 from parity_flwr.app.runs.stopping import stoppable
 from parity_flwr.app.tabular.attack import Attackers, check_attack
 from parity_flwr.app.tabular.attack_outcome import (
@@ -66,10 +69,14 @@ class TabularRequest:
         A run of the same plan that did not complete.
     keep_updates : bool
         Keep what clients sent.
+    disk_cap : int, optional
+        Bytes that the run's folder should not exceed.
     engine : Engine
         In this process, or in Flower's simulation.
     chain : ChainChoice, optional
         Where rounds are anchored and clients are paid.
+    asked : AskedRun, optional
+        The command line, to be remembered for ``parity rerun``.
 
     Raises
     ------
@@ -82,8 +89,10 @@ class TabularRequest:
     home: Path
     resume: RunFolder | None = None
     keep_updates: bool = False
+    disk_cap: int | None = None
     engine: Engine = Engine.INPROCESS
     chain: ChainChoice | None = None
+    asked: AskedRun | None = None
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -152,11 +161,17 @@ def run_table(
         say(f"attack: {plan.attack.kind} by {liars} of {plan.clients} clients")
     folder, data = _prepared(request, plan, rows, privacy)
     training = Training(
-        plan=plan, data=data, privacy=privacy, folder=folder, keep_updates=request.keep_updates
+        plan=plan,
+        data=data,
+        privacy=privacy,
+        folder=folder,
+        keep_updates=request.keep_updates,
+        disk_cap=request.disk_cap,
     )
     table.expect(training.federation(None).rounds)
     with ExitStack() as stack:
         stack.enter_context(stoppable(folder))
+        stack.enter_context(held(folder.path))
         stack.enter_context(captured(folder.path / "flower.log"))
         sent = _publishing(request, folder, privacy)
         if sent is not None:
@@ -181,6 +196,7 @@ def run_table(
         "engine": request.engine.value,
         "attack": found,
         "chain": sent.outcome() if sent is not None else None,
+        "disk": {"bytes": folder_bytes(folder.path), "cap": request.disk_cap},
         "seconds": round(time.perf_counter() - started, 3),
     }
 
@@ -237,6 +253,7 @@ def _prepared(
     else:
         data = exactly_encoded(rows)
     folder = request.resume or RunFolder.create(request.home)
+    write_asked(folder, request.asked)
     if before is None:
         write_settings(folder.path, privacy)
         write_attack(folder.path, plan.attack)
