@@ -19,6 +19,7 @@ _EPILOG = examples(
     "parity run examples/quickstart",
     "parity run examples/quickstart --engine inprocess --clients 20",
     "parity run . --run-config 'num-server-rounds=5 seed=7' --baseline",
+    "parity run examples/healthcare --data support2.csv.gz",
     "parity run . --engine deployment --superlink 127.0.0.1:8000",
     "parity run . --resume latest",
     "parity run . --chain embedded",
@@ -47,6 +48,10 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
     draw_chain(out, result["chain"])
+    for line in result["summary"]:
+        out.line(line)
+    if result["results"]:
+        out.line(f"results    {result['results']}")
     out.line(f"next       parity report {result['run_id']}")
 
 
@@ -73,6 +78,12 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @click.option(
     "--run-config", multiple=True, metavar="K=V", help="As of 'flwr run'; repeatable."
 )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For an app with 'data' in its config: the file's path.",
+)
 @click.option("--superlink", metavar="ADDRESS", help="HOST:PORT of a running SuperLink.")
 @click.option(
     "--root-certificates",
@@ -93,6 +104,7 @@ def run(
     engine: str | None,
     clients: int,
     run_config: tuple[str, ...],
+    data: Path | None,
     superlink: str | None,
     root_certificates: Path | None,
     resume: str | None,
@@ -123,6 +135,7 @@ def run(
     """
     from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
+    from parity_flwr.app.engines.run_data import with_data
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
@@ -144,6 +157,7 @@ def run(
         _refuse_for_a_table(
             {
                 "--run-config": bool(run_config),
+                "--data": data is not None,
                 "--superlink": bool(superlink),
                 "--root-certificates": bool(root_certificates),
                 "--reputation-from": bool(reputation_from),
@@ -169,7 +183,7 @@ def run(
         app=app,
         engine=Engine(engine or ("deployment" if superlink else "simulation")),
         num_clients=clients,
-        run_config=run_config,
+        run_config=with_data(run_config, data),
         superlink=superlink,
         root_certificates=root_certificates,
         resume=RunFolder.find(resume, home) if resume else None,

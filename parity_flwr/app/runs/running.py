@@ -23,6 +23,7 @@ from parity_flwr.app.report.view import headline_metric, metric_curve
 from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.results import results_path, summary_lines
 from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 from parity_flwr.errors import ConfigError, RunError
 
@@ -224,6 +225,8 @@ def _result(outcome: RunOutcome, folder: RunFolder) -> dict[str, Any]:
         **(facts if journal is None else summarise(journal)),
         "journal": journal is not None,
         "flower_run_id": outcome.flower_run_id,
+        "results": None if journal is None else results_path(journal),
+        "summary": [] if journal is None else summary_lines(journal),
         "seconds": round(outcome.seconds, 3),
     }
 
