@@ -124,6 +124,22 @@ class Federation:
         for service in (*self.nodes.values(), self.stranger, self.superlink):
             service.stop()
 
+    def bring_back(self, name: str) -> None:
+        """Start a node until it stays, as a supervisor would.
+
+        The SuperLink refuses a node that it still takes for online: a minute after a crash.
+        """
+        node = self.nodes[name]
+
+        def returned() -> bool:
+            if not node.running:
+                node.stop()
+                node.start()
+            return name in self.online()
+
+        self.wait(lambda: name not in self.online(), f"the SuperLink to miss {name}")
+        self.wait(returned, f"{name}'s return")
+
     def online(self) -> set[str]:
         """Return the names of the nodes that the SuperLink calls online."""
         listing = self.flower("supernode", "list", CONNECTION, "--format", "json")
@@ -180,7 +196,7 @@ class Federation:
         trusted = ssl.create_default_context(cafile=str(self.authority))
         with suppress(OSError):
             url = f"https://{self.address}/health"
-            with urllib.request.urlopen(url, context=trusted, timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, context=trusted, timeout=2) as answer:
                 return answer.status == 200
         return False
 

@@ -119,7 +119,7 @@ def _folder(request: RunRequest, home: Path) -> RunFolder:
     return RunFolder(home / place / new_id())
 
 
-def _overrides(request: RunRequest) -> tuple[str, ...]:
+def run_overrides(request: RunRequest) -> tuple[str, ...]:
     """Return the run config, which in a deployment is how a wish reaches the ServerApp."""
     if request.engine is not Engine.DEPLOYMENT:
         return request.run_config
@@ -174,7 +174,7 @@ def _start(
             engine=request.engine,
             folder=folder,
             num_clients=request.num_clients,
-            run_config_overrides=_overrides(request),
+            run_config_overrides=run_overrides(request),
             superlink=request.superlink,
             root_certificates=request.root_certificates,
             on_started=on_started,
