@@ -29,10 +29,15 @@ class Report:
 
     def note(self, text: str, held: bool | None = None) -> None:
         """Print and keep a line; ``held`` is None for what is done and not checked."""
-        at = time.monotonic() - self.began
+        at = self.elapsed
         mark = {None: "    ", True: " ok ", False: "FAIL"}[held]
         print(f"{at:6.1f} s  {mark}  {text}", flush=True)
         self.lines.append((at, text, held))
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.began
 
     @property
     def failed(self) -> int:
@@ -103,14 +108,18 @@ class Scenario:
         """Start the server again, continue the run and let it complete."""
         before = self._rounds()
         self.federation.start_superlink()
-        everybody = set(self.federation.nodes)
-        self.federation.wait(lambda: self.federation.online() == everybody, "the nodes' return")
-        self.report.note("SuperLink restarted: the nodes came back by themselves", held=True)
+        self.report.note("SuperLink restarted with its database; the nodes were left alone")
         config = f"num-server-rounds={ROUNDS} {CONFIG}"
         command = run_command(self.federation, self.app, config, "--resume", self.run_id)
         status = self._finish(command, "resumed.log")
         self.report.note("parity run --resume completed the run", held=status == 0)
         after = self._rounds()
+        heard = [len(self._heard(one)) for one in after[len(before) :]]
+        up = all(node.running for node in self.federation.nodes.values())
+        self.report.note(
+            f"the nodes came back by themselves: {heard} replies of 3",
+            held=up and all(number == 3 for number in heard),
+        )
         kept = after[: len(before)] == before and len(after) == ROUNDS
         self.report.note(f"{ROUNDS} rounds, the first {len(before)} as they were", held=kept)
         verified = self._finish(parity("verify", self.run_id), "verify.log")
