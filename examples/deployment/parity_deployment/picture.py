@@ -15,23 +15,24 @@ def draw(scenario: Scenario, report: Report, path: Path) -> None:
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     axes = figure.subplots()
     zero = dt.datetime.now(dt.UTC).timestamp() - report.elapsed
-    for identity, name in sorted(scenario.names.items(), key=lambda pair: pair[1]):
+    names = sorted(scenario.names.items(), key=lambda pair: pair[1])
+    for width, (identity, name) in enumerate(names):  # equal lines lie over each other
         points = [
             (at - zero, record.state.standings[identity].composite)
             for at, record in _rounds(scenario)
         ]
-        axes.plot(*zip(*points, strict=True), marker="o", label=name)
+        axes.plot(*zip(*points, strict=True), marker="o", label=name, linewidth=6 - 2 * width)
     for at, text, _ in report.lines:
-        if text.startswith(("kill", "SuperLink restarted")) or " is back " in text:
+        if text.startswith(("kill", "SuperLink restarted")):
             axes.axvline(at, color="grey", linewidth=0.8, linestyle="--")
             axes.annotate(
                 _short(text), (at, 0.03), xycoords=("data", "axes fraction"),
                 rotation=90, fontsize=7, ha="right", va="bottom",
             )  # fmt: skip
-    axes.set(xlabel="seconds since the script began", ylabel="reputation")
+    axes.set(xlabel="seconds since the script began", ylabel="reputation", xlim=(0, None))
     axes.set_title("Three SuperNodes: reputation after each round")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize=8)
+    axes.legend(loc="center left", fontsize=8)
     figure.savefig(path, dpi=100)
 
 
@@ -46,4 +47,4 @@ def _rounds(scenario: Scenario) -> list[tuple[float, RoundRecord]]:
 
 
 def _short(text: str) -> str:
-    return text.partition(",")[0].partition(" under")[0].partition(" with")[0]
+    return text.partition(",")[0].partition(" with")[0]

@@ -15,7 +15,7 @@ from parity_deployment.submitting import (
 )
 from parity_flwr.core.records import RoundRecord, Verdict
 
-ROUNDS = 5
+ROUNDS = 4
 CONFIG = "min-nodes=3 fraction-evaluate=0.0 local-epochs=1 round-timeout=120.0"
 UNREGISTERED = "305"  # Flower's exit code for a SuperNode whose key nobody registered
 
