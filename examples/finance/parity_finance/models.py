@@ -1,0 +1,181 @@
+"""The two models: a network by rounds, and a forest that all banks plant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from flwr.app import Context
+from flwr.client import NumPyClient
+from numpy.typing import NDArray
+
+from parity_finance.banks import Market
+from parity_flwr.app.tabular.metrics import area_under_curve
+from parity_flwr.clients import (
+    Examples,
+    ForestClient,
+    ForestTraining,
+    LocalTraining,
+    Table,
+    TorchClient,
+    initial_arrays,
+    mlp,
+)
+from parity_flwr.clients.torch_model import isolated, load_arrays
+from parity_flwr.core.forest import Forest, ForestSchema, decode_forest, encode_forest
+from parity_flwr.core.forest import forest_values
+from parity_flwr.errors import ConfigError
+
+Arrays = dict[str, NDArray[Any]]
+Config = Mapping[str, Any]
+HIDDEN = (16,)
+CLASSES = ("good", "bad")
+
+
+class Model(Protocol):
+    """What banks train, and what scores a customer."""
+
+    def initial(self) -> Arrays:
+        """Return the first model."""
+        ...
+
+    def client(self, train: Table, test: Table, context: Context) -> NumPyClient:
+        """Return the client of one bank."""
+        ...
+
+    def scores(self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float64]:
+        """Return for each row the probability of what is to be found."""
+        ...
+
+
+def model_of(config: Config, market: Market) -> Model:
+    """Return the model that a run's configuration names.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    makers = {"network": Network, "forest": RandomForest}
+    name = str(config["model"])
+    if name not in makers:
+        raise ConfigError(
+            "model needs 'network' or 'forest'", came=repr(name)[:60], action="choose one"
+        )
+    return makers[name](config, market)
+
+
+class Network:
+    """A perceptron with one hidden layer; every bank takes the same number of steps."""
+
+    def __init__(self, config: Config, market: Market) -> None:
+        self._factory = mlp(len(market.features), hidden=HIDDEN, classes=2)
+        self._seed = int(config["seed"])
+        self._most = float(config["most-weight"])
+        self._training = LocalTraining(
+            seed=self._seed,
+            steps=int(config["local-steps"]),
+            batch_size=int(config["batch-size"]),
+            learning_rate=float(config["learning-rate"]),
+        )
+
+    def initial(self) -> Arrays:
+        """See :meth:`Model.initial`."""
+        return initial_arrays(self._factory, seed=self._seed)
+
+    def client(self, train: Table, test: Table, context: Context) -> NumPyClient:
+        """See :meth:`Model.client`."""
+        return TorchClient(
+            self._factory,
+            train=_examples(train),
+            test=_examples(test),
+            context=context,
+            training=replace(self._training, loss=_balanced(train.y, self._most)),
+        )
+
+    def scores(self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float64]:
+        """See :meth:`Model.scores`."""
+        import torch
+
+        with isolated(seed=0), torch.no_grad():
+            model = self._factory()
+            load_arrays(model, list(arrays.values()))
+            model.eval()
+            output = model(torch.tensor(np.asarray(x, np.float32))).double()
+            return np.asarray(torch.softmax(output, dim=1)[:, 1].numpy(), np.float64)
+
+
+class RandomForest:
+    """Trees that the banks grow on their own customers and judge on everybody else's."""
+
+    def __init__(self, config: Config, market: Market) -> None:
+        self.schema = ForestSchema(len(market.features), CLASSES)
+        self._training = ForestTraining(
+            trees=int(config["trees"]), min_samples_leaf=3, seed=int(config["seed"])
+        )
+
+    def initial(self) -> Arrays:
+        """See :meth:`Model.initial`."""
+        return dict(encode_forest(Forest.of(self.schema, [])))
+
+    def client(self, train: Table, test: Table, context: Context) -> NumPyClient:
+        """See :meth:`Model.client`."""
+        return ForestClient(
+            self.schema, train=train, test=test, context=context, training=self._training
+        )
+
+    def scores(self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float64]:
+        """See :meth:`Model.scores`; without trees everybody is as good as everybody."""
+        forest = decode_forest(arrays, schema=self.schema)
+        if not len(forest):
+            return np.zeros(len(x))
+        return np.asarray(forest_values(forest, np.asarray(x, np.float32))[:, 1], np.float64)
+
+
+def quality(scores: NDArray[np.float64], y: NDArray[np.int64], metric: str) -> float:
+    """Return the area under the curve, or the average precision; NaN with one class only."""
+    bad = y == 1
+    if bad.all() or not bad.any():
+        return float("nan")
+    measure = average_precision if metric == "average-precision" else area_under_curve
+    return measure(scores, bad)
+
+
+def average_precision(scores: NDArray[np.float64], bad: NDArray[np.bool_]) -> float:
+    """Return the mean over the bad of the precision down to each, ties taken together.
+
+    Examples
+    --------
+    >>> average_precision(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]))
+    0.8333333333333333
+    """
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(bad[order])
+    last_of_ties = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    precision = found[last_of_ties] / (last_of_ties + 1)
+    gained = np.diff(found[last_of_ties], prepend=0) / found[-1]
+    return float((precision * gained).sum())
+
+
+def _examples(table: Table) -> Examples:
+    return Examples(np.asarray(table.x, np.float32), np.asarray(table.y, np.int64))
+
+
+def _balanced(y: NDArray[Any], most: float) -> Any:
+    """Return the cross-entropy in which both classes weigh the same, as far as ``most`` allows.
+
+    Banks then agree on where the middle is, however many bad cases each has seen. Without
+    this a bank with many refusals pushes against the others, and is taken for a liar.
+    """
+    bad = max(int(np.count_nonzero(y)), 1)
+    weight = float(np.clip((len(y) - bad) / bad, 1 / most, most))
+
+    def loss(output: Any, y: Any) -> Any:
+        import torch
+
+        weights = torch.tensor([1.0, weight], device=output.device)
+        return torch.nn.functional.cross_entropy(output, y, weight=weights)
+
+    return loss
