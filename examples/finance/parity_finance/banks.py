@@ -2,96 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-from flwr.app import Context
 from numpy.typing import NDArray
 
-from parity_finance.data import Customers, Metric, customers
-from parity_flwr.app.datasets import Federation, stratified_split
+from parity_finance.data import Customers, customers
+from parity_flwr.app.benefit import AUC, AVERAGE_PRECISION, Metric, Participant
+from parity_flwr.app.datasets import stratified_split
 from parity_flwr.app.partition import dirichlet
 from parity_flwr.clients import Table
 
 TEST_SHARE = 0.3
 _LARGEST = 5.0  # deviations; a farther value is cut, so that no customer rules a step
+_FEWEST = 60  # customers of a bank, where there are that many
 
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    """The customers of all banks, and which bank has which.
+    """The customers of all banks.
 
     Parameters
     ----------
     name : str
         Of the data set.
-    metric : {"auc", "average-precision"}
+    metric : Metric
         What tells a good model.
     features : tuple of str
         Names of the inputs.
-    data : Federation
-        Inputs and labels; ``x_test`` are customers of no bank, on which all are compared.
+    banks : tuple of (Table, Table)
+        For each bank the customers that it trains on, and those that nobody trains on.
+    bad_share : float
+        Share of refusals, defaults or frauds among all that is trained on.
     """
 
     name: str
     metric: Metric
     features: tuple[str, ...]
-    data: Federation
+    banks: tuple[tuple[Table, Table], ...]
+    bad_share: float
 
-    @property
-    def banks(self) -> int:
-        """How many there are."""
-        return len(self.data.parts)
+    def participants(self, dishonest: Collection[int] = ()) -> list[Participant]:
+        """Return the banks under the names that the journal gives them."""
+        return [
+            Participant(name=f"client-{k}", train=train, test=test, honest=k not in dishonest)
+            for k, (train, test) in enumerate(self.banks)
+        ]
 
-    def bank(self, index: int) -> tuple[Table, Table]:
-        """Return what one bank trains on, and the fifth that it keeps for evaluation."""
-        x, y = self.data.client(index)
-        kept = np.arange(len(y)) % 5 == 0
-        return Table(x[~kept], y[~kept]), Table(x[kept], y[kept])
+    def test(self, dishonest: Collection[int] = ()) -> Table:
+        """Return the customers of all honest banks on which nobody trains."""
+        held = [test for k, (_, test) in enumerate(self.banks) if k not in dishonest]
+        return Table(np.concatenate([t.x for t in held]), np.concatenate([t.y for t in held]))
 
-    @property
-    def test(self) -> Table:
-        """Customers of no bank, in the shares of the whole market."""
-        return Table(self.data.x_test, self.data.y_test)
+    def train(self, dishonest: Collection[int] = ()) -> Table:
+        """Return what honest banks would train on if it lay in one place."""
+        held = [train for k, (train, _) in enumerate(self.banks) if k not in dishonest]
+        return Table(np.concatenate([t.x for t in held]), np.concatenate([t.y for t in held]))
 
 
-def market_of(context: Context, banks: int = 1) -> Market:
-    """Return the market that a run's configuration names.
-
-    Parameters
-    ----------
-    context : Context
-        Its run configuration has "data", "seed" and "alpha".
-    banks : int
-        How many banks divide it; a node's own configuration knows better.
-    """
-    config = context.run_config
-    parts = int(context.node_config.get("num-partitions", banks))
+def market_of(config: Mapping[str, Any]) -> Market:
+    """Return the market that a run's configuration names."""
     return market(
-        str(config["data"]), banks=parts, seed=int(config["seed"]), alpha=float(config["alpha"])
+        str(config["data"]),
+        banks=int(config["banks"]),
+        seed=int(config["seed"]),
+        alpha=float(config["alpha"]),
     )
 
 
 @lru_cache(maxsize=1)  # a simulation's worker plays many banks; they share one data set
 def market(path: str, *, banks: int, seed: int, alpha: float) -> Market:
-    """Read a data set, keep a test set, and divide the rest among banks.
+    """Read a data set and divide it among banks.
 
-    Each kind of customer (who pays back, by income or limit) is divided by shares that are
+    Each kind of customer (good or bad, by income or limit) is divided by shares that are
     drawn from Dirichlet(alpha): banks differ in size, in whom they serve, and in how many
-    of the cases to be found they have seen.
+    bad cases they have seen.
     """
     found = customers(path)
     rng = np.random.default_rng(seed)
-    train, test = stratified_split(found.y, test_share=TEST_SHARE, rng=rng)
-    least = max(1, min(40, len(train) // (2 * banks)))
-    parts = dirichlet(found.kind[train], parts=banks, alpha=alpha, min_size=least, rng=rng)
-    scale = Scale.agreed([found.x[train][rows] for rows in parts])
-    data = Federation(
-        scale.inputs(found.x[train]), found.y[train], scale.inputs(found.x[test]),
-        found.y[test], parts,
-    )  # fmt: skip
-    return Market(found.name, found.metric, found.features, data)
+    least = max(2, min(_FEWEST, len(found.y) // (2 * banks)))
+    parts = dirichlet(found.kind, parts=banks, alpha=alpha, min_size=least, rng=rng)
+    rows = [_held_out(found, part, rng) for part in parts]
+    scale = Scale.agreed([found.x[train] for train, _ in rows])
+    bad = np.concatenate([found.y[train] for train, _ in rows])
+    return Market(
+        found.name,
+        AUC if found.metric == "auc" else AVERAGE_PRECISION,
+        found.features,
+        tuple((_table(found, scale, a), _table(found, scale, b)) for a, b in rows),
+        float(bad.mean()),
+    )
+
+
+def _held_out(
+    found: Customers, part: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    train, test = stratified_split(found.y[part], test_share=TEST_SHARE, rng=rng)
+    return part[train], part[test]
+
+
+def _table(found: Customers, scale: Scale, rows: NDArray[np.int64]) -> Table:
+    return Table(scale.inputs(found.x[rows]), found.y[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +123,17 @@ class Scale:
 
     @classmethod
     def agreed(cls, tables: list[NDArray[np.float64]]) -> Scale:
-        """Return what follows from three sums of each bank: n, values, and squares."""
+        """Return what follows from three sums of each bank: n, values, and squares.
+
+        Examples
+        --------
+        >>> Scale.agreed([np.zeros((1, 1)), np.full((1, 1), np.e**2 - 1)]).mean.tolist()
+        [1.0]
+        """
         logs = [_logarithm(x) for x in tables]
-        count = np.maximum(sum(np.isfinite(x).sum(axis=0) for x in logs), 1)
-        mean = sum(np.nansum(x, axis=0) for x in logs) / count
-        square = sum(np.nansum(x**2, axis=0) for x in logs) / count
+        count = np.maximum(np.sum([np.isfinite(x).sum(axis=0) for x in logs], axis=0), 1)
+        mean = np.sum([np.nansum(x, axis=0) for x in logs], axis=0) / count
+        square = np.sum([np.nansum(x**2, axis=0) for x in logs], axis=0) / count
         deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
         return cls(mean, np.where(deviation > 1e-9, deviation, 1.0))
 
@@ -124,4 +144,4 @@ class Scale:
 
 
 def _logarithm(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.sign(x) * np.log1p(np.abs(x))
+    return np.asarray(np.sign(x) * np.log1p(np.abs(x)))

@@ -12,8 +12,8 @@ from parity_flwr.clients import parity_mods
 
 def client_fn(context: Context) -> Client:
     """Make the client of one bank."""
-    market = market_of(context)
-    train, test = market.bank(int(context.node_config["partition-id"]))
+    market = market_of(context.run_config)
+    train, test = market.banks[int(context.node_config["partition-id"])]
     return model_of(context.run_config, market).client(train, test, context).to_client()
 
 

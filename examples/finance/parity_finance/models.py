@@ -12,7 +12,6 @@ from flwr.client import NumPyClient
 from numpy.typing import NDArray
 
 from parity_finance.banks import Market
-from parity_flwr.app.tabular.metrics import area_under_curve
 from parity_flwr.clients import (
     Examples,
     ForestClient,
@@ -74,6 +73,7 @@ class Network:
         self._factory = mlp(len(market.features), hidden=HIDDEN, classes=2)
         self._seed = int(config["seed"])
         self._most = float(config["most-weight"])
+        self._bad_share = market.bad_share
         self._training = LocalTraining(
             seed=self._seed,
             steps=int(config["local-steps"]),
@@ -104,7 +104,9 @@ class Network:
             load_arrays(model, list(arrays.values()))
             model.eval()
             output = model(torch.tensor(np.asarray(x, np.float32))).double()
-            return np.asarray(torch.softmax(output, dim=1)[:, 1].numpy(), np.float64)
+            odds = torch.exp(output[:, 1] - output[:, 0]).numpy()
+        odds = odds / _weight(self._bad_share, self._most)  # trained as if the bad were so many
+        return np.asarray(odds / (1 + odds), np.float64)
 
 
 class RandomForest:
@@ -113,7 +115,9 @@ class RandomForest:
     def __init__(self, config: Config, market: Market) -> None:
         self.schema = ForestSchema(len(market.features), CLASSES)
         self._training = ForestTraining(
-            trees=int(config["trees"]), min_samples_leaf=3, seed=int(config["seed"])
+            trees=int(config["trees"]),
+            min_samples_leaf=3,
+            seed=int(config["seed"]),
         )
 
     def initial(self) -> Arrays:
@@ -134,31 +138,6 @@ class RandomForest:
         return np.asarray(forest_values(forest, np.asarray(x, np.float32))[:, 1], np.float64)
 
 
-def quality(scores: NDArray[np.float64], y: NDArray[np.int64], metric: str) -> float:
-    """Return the area under the curve, or the average precision; NaN with one class only."""
-    bad = y == 1
-    if bad.all() or not bad.any():
-        return float("nan")
-    measure = average_precision if metric == "average-precision" else area_under_curve
-    return measure(scores, bad)
-
-
-def average_precision(scores: NDArray[np.float64], bad: NDArray[np.bool_]) -> float:
-    """Return the mean over the bad of the precision down to each, ties taken together.
-
-    Examples
-    --------
-    >>> average_precision(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]))
-    0.8333333333333333
-    """
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(bad[order])
-    last_of_ties = np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    precision = found[last_of_ties] / (last_of_ties + 1)
-    gained = np.diff(found[last_of_ties], prepend=0) / found[-1]
-    return float((precision * gained).sum())
-
-
 def _examples(table: Table) -> Examples:
     return Examples(np.asarray(table.x, np.float32), np.asarray(table.y, np.int64))
 
@@ -169,8 +148,7 @@ def _balanced(y: NDArray[Any], most: float) -> Any:
     Banks then agree on where the middle is, however many bad cases each has seen. Without
     this a bank with many refusals pushes against the others, and is taken for a liar.
     """
-    bad = max(int(np.count_nonzero(y)), 1)
-    weight = float(np.clip((len(y) - bad) / bad, 1 / most, most))
+    weight = _weight(float(np.mean(y == 1)), most)
 
     def loss(output: Any, y: Any) -> Any:
         import torch
@@ -179,3 +157,10 @@ def _balanced(y: NDArray[Any], most: float) -> Any:
         return torch.nn.functional.cross_entropy(output, y, weight=weights)
 
     return loss
+
+
+def _weight(bad_share: float, most: float) -> float:
+    """Return how often a bad case counts, so that bad and good ones weigh the same."""
+    if not bad_share > 0:
+        return most
+    return min(max((1 - bad_share) / bad_share, 1 / most), most)

@@ -7,10 +7,13 @@ from typing import Any
 from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 
-from parity_finance.banks import market_of
+from parity_finance.banks import Market, market_of
 from parity_finance.mods import forest_attackers
-from parity_finance.models import RandomForest, model_of, quality
+from parity_finance.models import Model, RandomForest, model_of
+from parity_finance.outcome import Outcome, leave, outcome_of
+from parity_flwr.app.journal import from_environment
 from parity_flwr.clients.attacks import parse_attackers
+from parity_flwr.core.protocols import Journal
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies import (
     EncryptedAggregation,
@@ -22,38 +25,44 @@ from parity_flwr.strategies import (
 from parity_flwr.strategies.options import RunOptions
 from parity_flwr.strategies.reputation import Reputation
 
+ENCRYPTION = Encryption(clip=2.0, levels=2**18, examples_cap=1000)
+"""Updates within 2, in steps of 1.5e-5; a bank counts by its customers, up to 1000."""
+
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Train for the configured number of rounds."""
-    run(grid, context)
+    """Train for the configured number of rounds, and leave results in the run's folder."""
+    journal = from_environment()
+    outcome = run(grid, context, journal)
+    leave(outcome, context.run_config, market_of(context.run_config), journal)
 
 
-def run(grid: Grid, context: Context, **options: Any) -> Reputation:
-    """Train, and return the strategy as it is afterwards; ``options`` go to it."""
+def run(grid: Grid, context: Context, journal: Journal) -> Outcome:
+    """Train, and return what came out."""
     config = context.run_config
-    market = market_of(context)
+    dishonest = set(parse_attackers(str(config["attackers"])))  # an error ends the run here
+    market = market_of(config)
     model = model_of(config, market)
+    test = market.test(dishonest)
 
-    def evaluate(server_round: int, arrays: ArrayRecord) -> MetricRecord:
+    def evaluate(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
         found = {name: array.numpy() for name, array in arrays.items()}
-        scores = model.scores(found, market.test.x)
-        return MetricRecord({market.metric: quality(scores, market.data.y_test, market.metric)})
+        value = market.metric(model.scores(found, test.x), test.y == 1)
+        return None if value is None else MetricRecord({market.metric.name: value})
 
-    strategy = strategy_of(context, model, options)
     start = {name: Array(array) for name, array in model.initial().items()}
-    strategy.start(
+    result = strategy_of(config, model, market, journal).start(
         grid=grid,
         initial_arrays=ArrayRecord(start),
         num_rounds=int(config["num-server-rounds"]),
         evaluate_fn=evaluate,
     )
-    return strategy
+    return outcome_of(config, market, model, result.arrays, journal)
 
 
-def strategy_of(context: Context, model: Any, more: dict[str, Any]) -> Reputation:
+def strategy_of(config: Any, model: Model, market: Market, journal: Journal) -> Reputation:
     """Return the strategy that model and privacy call for.
 
     Raises
@@ -61,34 +70,31 @@ def strategy_of(context: Context, model: Any, more: dict[str, Any]) -> Reputatio
     ConfigError
         If they do not go together.
     """
-    config = context.run_config
-    nodes, secret = int(config["min-nodes"]), int(config["strategy-seed"])
-    text, privacy = str(config["attackers"]), str(config["privacy"])
-    parse_attackers(text)  # a typing error ends the run here, not later
+    privacy, banks, secret = config["privacy"], len(market.banks), int(config["strategy-seed"])
+    if privacy not in ("off", "he"):
+        raise ConfigError(
+            "privacy needs 'off' or 'he'", came=repr(privacy)[:60], action="choose one"
+        )
     options: RunOptions = {
         "seed": secret if secret >= 0 else None,
+        "journal": journal,
         "sampling": Sampling(
             fraction_evaluate=float(config["fraction-evaluate"]),
-            min_train_nodes=nodes,
-            min_evaluate_nodes=min(nodes, 2),
-            min_available_nodes=nodes,
+            min_train_nodes=banks,
+            min_evaluate_nodes=2,
+            min_available_nodes=banks,
+            node_timeout_s=120.0,
         ),
     }
-    if privacy not in ("off", "he"):
-        raise ConfigError("privacy needs 'off' or 'he'", came=repr(privacy)[:60], action="choose")
     if isinstance(model, RandomForest):
-        forest_attackers(text)
+        forest_attackers(str(config["attackers"]))
         if privacy == "he":
             raise ConfigError(
                 "trees cannot be added, so that ciphertexts of them cannot either",
                 came="model='forest' with privacy='he'",
                 action="encrypt the network, or grow the forest in clear",
             )
-        return ForestBagging(model.schema, **options, **more)
+        return ForestBagging(model.schema, **options)
     if privacy == "he":
-        return EncryptedAggregation(encryption=ENCRYPTION, **options, **more)
-    return ReputationFedAvg(**options, **more)
-
-
-ENCRYPTION = Encryption(clip=2.0, levels=2**18, examples_cap=1000)
-"""Updates within 2, in steps of 1.5e-5; a bank counts by its customers, up to 1000."""
+        return EncryptedAggregation(encryption=ENCRYPTION, **options)
+    return ReputationFedAvg(**options)
