@@ -45,7 +45,7 @@ def _trained(config: Config, market: Market, train: Table, number: int) -> Predi
     context = Context(1, 1, {"partition-id": number}, RecordDict(), dict(config))
     client = model.client(train, train, context)
     arrays = model.initial()
-    for round_ in range(1, 1 + (1 if forest else int(config["num-server-rounds"]))):
+    for round_ in range(1, 1 + (1 if forest else market.recipe.rounds)):
         trained, _, _ = client.fit(list(arrays.values()), {"server-round": round_})
         arrays = dict(zip(arrays, trained, strict=True))
     return predicting(model, arrays)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_finance.data import Customers, customers
+from parity_finance.recipes import Recipe, recipe_of
 from parity_flwr.app.benefit import AUC, AVERAGE_PRECISION, Metric, Participant
 from parity_flwr.app.datasets import stratified_split
 from parity_flwr.app.partition import dirichlet
@@ -37,6 +38,8 @@ class Market:
         For each bank the customers that it trains on, and those that nobody trains on.
     bad_share : float
         Share of refusals, defaults or frauds among all that is trained on.
+    recipe : Recipe
+        How banks differ and train.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Market:
     features: tuple[str, ...]
     banks: tuple[tuple[Table, Table], ...]
     bad_share: float
+    recipe: Recipe
 
     def participants(self, dishonest: Collection[int] = ()) -> list[Participant]:
         """Return the banks under the names that the journal gives them."""
@@ -65,26 +69,26 @@ class Market:
 
 def market_of(config: Mapping[str, Any]) -> Market:
     """Return the market that a run's configuration names."""
-    return market(
-        str(config["data"]),
-        banks=int(config["banks"]),
-        seed=int(config["seed"]),
-        alpha=float(config["alpha"]),
-    )
+    found = _read(str(config["data"]))
+    recipe = recipe_of(config, found.name)
+    return _divided(found, recipe, int(config["banks"]), int(config["seed"]))
 
 
-@lru_cache(maxsize=1)  # a simulation's worker plays many banks; they share one data set
-def market(path: str, *, banks: int, seed: int, alpha: float) -> Market:
-    """Read a data set and divide it among banks.
+# A simulation's worker plays many banks; they share one data set.
+_read = lru_cache(maxsize=1)(customers)
+
+
+@lru_cache(maxsize=1)
+def _divided(found: Customers, recipe: Recipe, banks: int, seed: int) -> Market:
+    """Divide customers among banks, and keep some of each bank's for the comparison.
 
     Each kind of customer (good or bad, by income or limit) is divided by shares that are
     drawn from Dirichlet(alpha): banks differ in size, in whom they serve, and in how many
     bad cases they have seen.
     """
-    found = customers(path)
     rng = np.random.default_rng(seed)
     least = max(2, min(_FEWEST, len(found.y) // (2 * banks)))
-    parts = dirichlet(found.kind, parts=banks, alpha=alpha, min_size=least, rng=rng)
+    parts = dirichlet(found.kind, parts=banks, alpha=recipe.alpha, min_size=least, rng=rng)
     rows = [_held_out(found, part, rng) for part in parts]
     scale = Scale.agreed([found.x[train] for train, _ in rows])
     bad = np.concatenate([found.y[train] for train, _ in rows])
@@ -94,6 +98,7 @@ def market(path: str, *, banks: int, seed: int, alpha: float) -> Market:
         found.features,
         tuple((_table(found, scale, a), _table(found, scale, b)) for a, b in rows),
         float(bad.mean()),
+        recipe,
     )
 
 

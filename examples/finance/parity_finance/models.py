@@ -72,13 +72,14 @@ class Network:
     def __init__(self, config: Config, market: Market) -> None:
         self._factory = mlp(len(market.features), hidden=HIDDEN, classes=2)
         self._seed = int(config["seed"])
-        self._most = float(config["most-weight"])
+        recipe = market.recipe
+        self._most = recipe.most_weight
         self._bad_share = market.bad_share
         self._training = LocalTraining(
             seed=self._seed,
-            steps=int(config["local-steps"]),
-            batch_size=int(config["batch-size"]),
-            learning_rate=float(config["learning-rate"]),
+            steps=recipe.steps,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
         )
 
     def initial(self) -> Arrays:

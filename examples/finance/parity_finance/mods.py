@@ -8,7 +8,7 @@ from flwr.app import Context, Message
 from flwr.clientapp.typing import ClientAppCallable
 
 from parity_flwr.clients import AgreedSecret, EncryptionMod, derived_signer, derived_signers
-from parity_flwr.clients.attacks import ConfiguredAttackMod, parse_attackers
+from parity_flwr.clients.attacks import AttackMod, parse_attackers
 from parity_flwr.clients.attacks.forests import (
     CopiedTrees,
     FlippedTraining,
@@ -43,7 +43,7 @@ class ConfiguredEncryption:
         """Encrypt, or pass on."""
         if context.run_config["privacy"] != "he":
             return call_next(message, context)
-        banks = int(context.node_config["num-partitions"])
+        banks = int(context.run_config["banks"])
         if banks not in self._made:
             peers = [derived_signer(SIMULATED, bank).public_key for bank in range(banks)]
             keys = AgreedSecret(derived_signers(SIMULATED), peers=peers)
@@ -54,19 +54,17 @@ class ConfiguredEncryption:
 class FreeRiders:
     """Let the banks that "attackers" names do nothing, or worse, with either model."""
 
-    def __init__(self) -> None:
-        self._network = ConfiguredAttackMod()
-
     def __call__(
         self, message: Message, context: Context, call_next: ClientAppCallable
     ) -> Message:
         """Attack if the run's configuration says so."""
         config = context.run_config
-        if config["model"] != "forest":
-            return self._network(message, context, call_next)
-        attackers = forest_attackers(str(config["attackers"]))
-        mod = ForestAttackMod(attackers, seed=int(config["seed"]))
-        return mod(message, context, call_next)
+        text, seed = str(config["attackers"]), int(config["seed"])
+        if config["model"] == "forest":
+            trees = ForestAttackMod(forest_attackers(text), seed=seed)
+            return trees(message, context, call_next)
+        found, banks = parse_attackers(text), int(config["banks"])
+        return AttackMod(found, seed=seed, num_partitions=banks)(message, context, call_next)
 
 
 def forest_attackers(text: str) -> dict[int, ForestAttack]:

@@ -100,7 +100,7 @@ def _about_riders(outcome: Outcome, privacy: str) -> list[str]:
     told = [f"flagged: {', '.join(outcome.flagged) or 'nobody'}"]
     if privacy == "he":
         told = ["flagged: nobody can be, the server sees ciphertexts only"]
-    for rider in outcome.free_riders:
+    for rider in sorted(set(outcome.free_riders) & set(outcome.reputation)):
         told.append(
             f"{rider} rode for free and earned {float(outcome.earned.get(rider, 0)):.1f} tokens;"
             f" an honest bank {sum(honest) / max(len(honest), 1):.1f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flwr.app import Array, ArrayRecord, Context, MetricRecord
@@ -10,7 +11,7 @@ from flwr.serverapp import Grid, ServerApp
 from parity_finance.banks import Market, market_of
 from parity_finance.mods import forest_attackers
 from parity_finance.models import Model, RandomForest, model_of
-from parity_finance.outcome import Outcome, leave, outcome_of
+from parity_finance.outcome import leave, outcome_of
 from parity_flwr.app.journal import from_environment
 from parity_flwr.clients.attacks import parse_attackers
 from parity_flwr.core.protocols import Journal
@@ -28,6 +29,7 @@ from parity_flwr.strategies.reputation import Reputation
 ENCRYPTION = Encryption(clip=2.0, levels=2**18, examples_cap=1000)
 """Updates within 2, in steps of 1.5e-5; a bank counts by its customers, up to 1000."""
 
+Config = Mapping[str, Any]
 app = ServerApp()
 
 
@@ -35,12 +37,13 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Train for the configured number of rounds, and leave results in the run's folder."""
     journal = from_environment()
-    outcome = run(grid, context, journal)
-    leave(outcome, context.run_config, market_of(context.run_config), journal)
+    arrays, market, model = train(grid, context, journal)
+    outcome = outcome_of(context.run_config, market, model, arrays, journal)
+    leave(outcome, context.run_config, market, journal)
 
 
-def run(grid: Grid, context: Context, journal: Journal) -> Outcome:
-    """Train, and return what came out."""
+def train(grid: Grid, context: Context, journal: Journal) -> tuple[ArrayRecord, Market, Model]:
+    """Train for the configured number of rounds; return the model's numbers, and of what."""
     config = context.run_config
     dishonest = set(parse_attackers(str(config["attackers"])))  # an error ends the run here
     market = market_of(config)
@@ -53,16 +56,16 @@ def run(grid: Grid, context: Context, journal: Journal) -> Outcome:
         return None if value is None else MetricRecord({market.metric.name: value})
 
     start = {name: Array(array) for name, array in model.initial().items()}
-    result = strategy_of(config, model, market, journal).start(
+    result = strategy_of(config, model, journal).start(
         grid=grid,
         initial_arrays=ArrayRecord(start),
-        num_rounds=int(config["num-server-rounds"]),
+        num_rounds=market.recipe.rounds,
         evaluate_fn=evaluate,
     )
-    return outcome_of(config, market, model, result.arrays, journal)
+    return result.arrays, market, model
 
 
-def strategy_of(config: Any, model: Model, market: Market, journal: Journal) -> Reputation:
+def strategy_of(config: Config, model: Model, journal: Journal) -> Reputation:
     """Return the strategy that model and privacy call for.
 
     Raises
@@ -70,7 +73,7 @@ def strategy_of(config: Any, model: Model, market: Market, journal: Journal) -> 
     ConfigError
         If they do not go together.
     """
-    privacy, banks, secret = config["privacy"], len(market.banks), int(config["strategy-seed"])
+    privacy, nodes, secret = config["privacy"], int(config["min-nodes"]), int(config["strategy-seed"])
     if privacy not in ("off", "he"):
         raise ConfigError(
             "privacy needs 'off' or 'he'", came=repr(privacy)[:60], action="choose one"
@@ -80,10 +83,9 @@ def strategy_of(config: Any, model: Model, market: Market, journal: Journal) -> 
         "journal": journal,
         "sampling": Sampling(
             fraction_evaluate=float(config["fraction-evaluate"]),
-            min_train_nodes=banks,
-            min_evaluate_nodes=2,
-            min_available_nodes=banks,
-            node_timeout_s=120.0,
+            min_train_nodes=nodes,
+            min_evaluate_nodes=min(nodes, 2),
+            min_available_nodes=nodes,
         ),
     }
     if isinstance(model, RandomForest):
