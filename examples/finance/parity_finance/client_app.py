@@ -5,8 +5,8 @@ from flwr.client import Client
 from flwr.clientapp import ClientApp
 
 from parity_finance.banks import market_of
-from parity_finance.mods import ConfiguredEncryption, FreeRiders
 from parity_finance.models import model_of
+from parity_finance.mods import ConfiguredEncryption, FreeRiders
 from parity_flwr.clients import parity_mods
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
-import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +18,27 @@ from parity_flwr.errors import ConfigError, DataError, MissingExtraError
 
 Metric = Literal["auc", "average-precision"]
 
-LOANAPP_LEFT_OUT: Final = frozenset(
-    # The decision itself, and what was known only with it.
-    ["action", "reject", "approve", "typur", "inson", "review", "gdlin", "msa"]
-    # What a lender must not use.
-    + ["black", "hispan", "white", "male", "married", "old", "min30"]
+LOANAPP_OUTCOMES: Final = frozenset(
+    ("action", "reject", "approve", "typur", "inson", "review", "gdlin", "msa")
 )
+"""The decision, what was known only with it, and the number of the one town."""
+
+LOANAPP_FORBIDDEN: Final = frozenset(
+    ("black", "hispan", "white", "male", "married", "old", "min30")
+)
+"""What a lender must not use."""
+
 LOANAPP_MISSING: Final = (666.0, 999.0, 999999.0)
 CREDIT_TARGET: Final = "default-payment-next-month"
-CREDIT_LEFT_OUT: Final = ("ID", "SEX", "AGE", "MARRIAGE_0", "MARRIAGE_1", "MARRIAGE_2", "MARRIAGE_3")
+CREDIT_LEFT_OUT: Final = (
+    "ID",
+    "SEX",
+    "AGE",
+    "MARRIAGE_0",
+    "MARRIAGE_1",
+    "MARRIAGE_2",
+    "MARRIAGE_3",
+)
 _MOST_CELLS = 50_000_000
 
 
@@ -93,30 +104,23 @@ def _loanapp() -> Customers:
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError("the data set 'loanapp'", extra="demo")
     path = Path(spec.submodule_search_locations[0]) / "datasets" / "loanapp.csv.bz2"
-    names, table = _read_csv(path, lambda file: bz2.open(file, "rt", encoding="utf-8"))
+    names, table = _read_csv(path)
     refused = _column(names, table, "reject").astype(np.int64)
     income = _column(names, table, "atotinc")
-    used = [k for k, name in enumerate(names) if name not in LOANAPP_LEFT_OUT]
+    used = [
+        k for k, name in enumerate(names) if name not in LOANAPP_OUTCOMES | LOANAPP_FORBIDDEN
+    ]
     x = np.where(np.isin(table, LOANAPP_MISSING), np.nan, table)[:, used]
     kind = 2 * _quantile(income, 3) + refused
-    return Customers(
-        "loanapp", x, refused, kind, "auc", tuple(names[k] for k in used)
-    )
+    return Customers("loanapp", x, refused, kind, "auc", tuple(names[k] for k in used))
 
 
 def _credit_default(path: Path) -> Customers:
     """30,000 holders of credit cards, Taiwan 2005: who does not pay next month."""
-    opened: Callable[[Path], io.TextIOBase] = (
-        (lambda file: gzip.open(file, "rt", encoding="utf-8"))
-        if path.suffix == ".gz"
-        else (lambda file: file.open(encoding="utf-8"))
-    )
-    names, table = _read_csv(path, opened)
+    names, table = _read_csv(path)
     default = _column(names, table, CREDIT_TARGET).astype(np.int64)
     limit = _column(names, table, "LIMIT_BAL")
-    used = [
-        k for k, name in enumerate(names) if name not in (*CREDIT_LEFT_OUT, CREDIT_TARGET)
-    ]
+    used = [k for k, name in enumerate(names) if name not in (*CREDIT_LEFT_OUT, CREDIT_TARGET)]
     kind = 2 * _quantile(limit, 4) + default
     return Customers(
         "credit default", table[:, used], default, kind, "auc", tuple(names[k] for k in used)
@@ -141,14 +145,14 @@ def _card_fraud(path: Path) -> Customers:
     )
 
 
-def _read_csv(
-    path: Path, opened: Callable[[Path], io.TextIOBase]
-) -> tuple[list[str], NDArray[np.float64]]:
+def _read_csv(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    opened: Any = {".bz2": bz2.open, ".gz": gzip.open}.get(path.suffix, open)
     try:
-        with opened(path) as file:
+        with opened(path, "rt", encoding="utf-8") as file:
             reader = csv.reader(file)
             names = next(reader)
-            rows = [[float(cell) if cell else np.nan for cell in row] for row in reader]
+            kept = islice(reader, _MOST_CELLS // max(len(names), 1))
+            rows = [[float(cell) if cell else np.nan for cell in row] for row in kept]
         table = np.array(rows, np.float64)
     except (OSError, EOFError, StopIteration, ValueError, csv.Error) as error:
         raise _other_content(path, type(error).__name__) from error

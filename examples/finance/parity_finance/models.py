@@ -23,8 +23,13 @@ from parity_flwr.clients import (
     mlp,
 )
 from parity_flwr.clients.torch_model import isolated, load_arrays
-from parity_flwr.core.forest import Forest, ForestSchema, decode_forest, encode_forest
-from parity_flwr.core.forest import forest_values
+from parity_flwr.core.forest import (
+    Forest,
+    ForestSchema,
+    decode_forest,
+    encode_forest,
+    forest_values,
+)
 from parity_flwr.errors import ConfigError
 
 Arrays = dict[str, NDArray[Any]]
@@ -44,7 +49,9 @@ class Model(Protocol):
         """Return the client of one bank."""
         ...
 
-    def scores(self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float64]:
+    def scores(
+        self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]
+    ) -> NDArray[np.float64]:
         """Return for each row the probability of what is to be found."""
         ...
 
@@ -96,7 +103,9 @@ class Network:
             training=replace(self._training, loss=_balanced(train.y, self._most)),
         )
 
-    def scores(self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float64]:
+    def scores(
+        self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]
+    ) -> NDArray[np.float64]:
         """See :meth:`Model.scores`."""
         import torch
 
@@ -131,7 +140,9 @@ class RandomForest:
             self.schema, train=train, test=test, context=context, training=self._training
         )
 
-    def scores(self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float64]:
+    def scores(
+        self, arrays: Mapping[str, NDArray[Any]], x: NDArray[Any]
+    ) -> NDArray[np.float64]:
         """See :meth:`Model.scores`; without trees everybody is as good as everybody."""
         forest = decode_forest(arrays, schema=self.schema)
         if not len(forest):

@@ -11,15 +11,15 @@ from flwr.app import ArrayRecord
 from parity_finance.alone import predicting, trained_alone, trained_together
 from parity_finance.banks import Market
 from parity_finance.models import Model
-from parity_flwr.app.benefit import Benefit, compare, draw, lines
+from parity_finance.picture import picture
+from parity_flwr.app.benefit import Benefit, compare, lines
 from parity_flwr.app.chains.summary import earnings
+from parity_flwr.app.journal import SqlJournal
 from parity_flwr.app.report.summary import standings
-from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.results import leave_results
+from parity_flwr.app.runs.results import folder_of, leave_results
 from parity_flwr.clients.attacks import parse_attackers
 from parity_flwr.core.economy.amounts import tokens
 from parity_flwr.core.economy.claims import RewardConfig
-from parity_flwr.core.protocols import Journal
 
 Config = Mapping[str, Any]
 
@@ -33,18 +33,24 @@ class Outcome:
     benefit : Benefit
         Each bank's own model beside the federated one.
     free_riders, flagged : tuple of str
-        Who rode for free, and who lost all weight.
-    reputation : mapping of str to float
-        After the last round, 0 to 1000.
-    earned : mapping of str to str
+        Who rode for free, and who has no weight any more.
+    reputation : mapping of str to tuple of float
+        After each round, 0 to 1000; nothing without reputation.
+    earned : mapping of str to float
         Tokens of P-28, by the journal; a chain pays the same.
     """
 
     benefit: Benefit
     free_riders: tuple[str, ...]
     flagged: tuple[str, ...]
-    reputation: Mapping[str, float]
-    earned: Mapping[str, str]
+    reputation: Mapping[str, tuple[float, ...]]
+    earned: Mapping[str, float]
+
+    @property
+    def honest_earned(self) -> float:
+        """What an honest bank earned in the mean."""
+        honest = [each.name for each in self.benefit.gains if each.honest]
+        return sum(self.earned.get(name, 0.0) for name in honest) / len(honest)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -52,13 +58,13 @@ class Outcome:
             "benefit": self.benefit.as_dict(),
             "free_riders": list(self.free_riders),
             "flagged": list(self.flagged),
-            "reputation": dict(self.reputation),
+            "reputation": {name: list(each) for name, each in self.reputation.items()},
             "earned": dict(self.earned),
         }
 
 
 def outcome_of(
-    config: Config, market: Market, model: Model, arrays: ArrayRecord, journal: Journal
+    config: Config, market: Market, model: Model, arrays: ArrayRecord, journal: SqlJournal
 ) -> Outcome:
     """Return what a run showed, by its model and its journal."""
     dishonest = set(parse_attackers(str(config["attackers"])))
@@ -68,41 +74,49 @@ def outcome_of(
         train=lambda bank: trained_alone(config, market, bank),
         federated=predicting(model, federated),
         metric=market.metric,
-        references={"all rows in one place": trained_together(config, market, dishonest)},
+        references={"all in one place": trained_together(config, market, dishonest)},
     )
-    folder: RunFolder = journal.folder  # type: ignore[attr-defined]
-    clients = standings(folder)["clients"]
-    state = earnings(journal.rounds(), RewardConfig())
+    clients = standings(folder_of(journal))["clients"]
+    rounds = journal.rounds()
+    names = [f"client-{bank}" for bank in range(len(market.banks))]
     return Outcome(
         benefit=benefit,
         free_riders=tuple(f"client-{bank}" for bank in sorted(dishonest)),
         flagged=tuple(each["identity"] for each in clients if each["standing"] != "included"),
-        reputation={each["identity"]: each["composite"] for each in clients},
-        earned={name: tokens(paid) for name, paid in state.earned.items()},
+        reputation={
+            name: tuple(each.state.standings[name].composite for each in rounds)
+            for name in names
+            if rounds and all(name in each.state.standings for each in rounds)
+        },
+        earned={
+            name: float(tokens(paid))
+            for name, paid in earnings(rounds, RewardConfig()).earned.items()
+        },
     )
 
 
-def leave(outcome: Outcome, config: Config, market: Market, journal: Journal) -> None:
+def leave(outcome: Outcome, config: Config, market: Market, journal: SqlJournal) -> None:
     """Write results and picture into the run's folder, and the lines that are printed."""
-    folder: RunFolder = journal.folder  # type: ignore[attr-defined]
-    title = f"{market.name}, {len(market.banks)} banks, {config['model']}"
+    title = f"{market.name}: {len(market.banks)} banks, {config['model']}"
+    if config["privacy"] == "he":
+        title += ", encrypted"
     leave_results(
-        folder,
+        folder_of(journal),
         {"data": market.name, "config": dict(config), **outcome.as_dict()},
-        lines=[title, *lines(outcome.benefit), *_about_riders(outcome, str(config["privacy"]))],
-        pictures={"banks.png": draw(outcome.benefit, title=title)},
+        lines=[title, *lines(outcome.benefit), *about_riders(outcome, str(config["privacy"]))],
+        pictures={"banks.png": picture(outcome, title=title)},
     )
 
 
-def _about_riders(outcome: Outcome, privacy: str) -> list[str]:
-    honest = [float(paid) for name, paid in outcome.earned.items()
-              if name not in outcome.free_riders]  # fmt: skip
-    told = [f"flagged: {', '.join(outcome.flagged) or 'nobody'}"]
+def about_riders(outcome: Outcome, privacy: str) -> list[str]:
+    """Return who was found, and what riding for free brought."""
+    found = ", ".join(outcome.flagged) or "nobody"
+    told = [f"flagged: {found}"]
     if privacy == "he":
         told = ["flagged: nobody can be, the server sees ciphertexts only"]
-    for rider in sorted(set(outcome.free_riders) & set(outcome.reputation)):
-        told.append(
-            f"{rider} rode for free and earned {float(outcome.earned.get(rider, 0)):.1f} tokens;"
-            f" an honest bank {sum(honest) / max(len(honest), 1):.1f}"
-        )
+    for rider in outcome.free_riders:
+        if rider in outcome.reputation:
+            told.append(f"{rider} rode for free and earned {outcome.earned.get(rider, 0):.0f}")
+    if outcome.earned:
+        told.append(f"an honest bank earned {outcome.honest_earned:.0f} tokens in the mean")
     return told

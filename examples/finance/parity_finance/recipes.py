@@ -1,4 +1,4 @@
-"""How banks differ and train on each data set, unless the run's configuration says otherwise."""
+"""How banks differ and train on each data set, unless the configuration says otherwise."""
 
 from __future__ import annotations
 

@@ -9,12 +9,11 @@ from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 
 from parity_finance.banks import Market, market_of
-from parity_finance.mods import forest_attackers
 from parity_finance.models import Model, RandomForest, model_of
+from parity_finance.mods import forest_attackers
 from parity_finance.outcome import leave, outcome_of
-from parity_flwr.app.journal import from_environment
+from parity_flwr.app.journal import SqlJournal, from_environment
 from parity_flwr.clients.attacks import parse_attackers
-from parity_flwr.core.protocols import Journal
 from parity_flwr.errors import ConfigError
 from parity_flwr.strategies import (
     EncryptedAggregation,
@@ -42,7 +41,9 @@ def main(grid: Grid, context: Context) -> None:
     leave(outcome, context.run_config, market, journal)
 
 
-def train(grid: Grid, context: Context, journal: Journal) -> tuple[ArrayRecord, Market, Model]:
+def train(
+    grid: Grid, context: Context, journal: SqlJournal
+) -> tuple[ArrayRecord, Market, Model]:
     """Train for the configured number of rounds; return the model's numbers, and of what."""
     config = context.run_config
     dishonest = set(parse_attackers(str(config["attackers"])))  # an error ends the run here
@@ -65,7 +66,7 @@ def train(grid: Grid, context: Context, journal: Journal) -> tuple[ArrayRecord, 
     return result.arrays, market, model
 
 
-def strategy_of(config: Config, model: Model, journal: Journal) -> Reputation:
+def strategy_of(config: Config, model: Model, journal: SqlJournal) -> Reputation:
     """Return the strategy that model and privacy call for.
 
     Raises
@@ -73,7 +74,11 @@ def strategy_of(config: Config, model: Model, journal: Journal) -> Reputation:
     ConfigError
         If they do not go together.
     """
-    privacy, nodes, secret = config["privacy"], int(config["min-nodes"]), int(config["strategy-seed"])
+    privacy, nodes, secret = (
+        config["privacy"],
+        int(config["min-nodes"]),
+        int(config["strategy-seed"]),
+    )
     if privacy not in ("off", "he"):
         raise ConfigError(
             "privacy needs 'off' or 'he'", came=repr(privacy)[:60], action="choose one"

@@ -104,7 +104,7 @@ def figures(config: Config, *, plain: bool = False) -> dict[str, Any]:
     """Return one run's line of the table."""
     outcome, cost = one_run(config, plain=plain)
     benefit, riders = outcome.benefit, set(outcome.free_riders)
-    earned = {name: float(paid) for name, paid in outcome.earned.items()}
+    earned = outcome.earned
     return {
         "seed": int(config["seed"]),
         "metric": benefit.metric,
