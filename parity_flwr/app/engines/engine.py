@@ -17,6 +17,7 @@ from parity_flwr.app.engines.simulation import run_simulation
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.outcome import check_outcome, has_journal
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 from parity_flwr.errors import ConfigError
 
 Started = Callable[[str], None]
@@ -110,12 +111,14 @@ def run_app(
     _check(engine, num_clients=num_clients, superlink=superlink)
     job = _Job(
         app=read_app(app_dir, run_config_overrides),
-        folder=folder.make(),
+        folder=folder,
         num_clients=num_clients,
         superlink=superlink,
         root_certificates=root_certificates,
         on_started=on_started,
     )
+    _check_continuation(job.app, engine)
+    folder.make()
     started = time.monotonic()
     run = _RUNNERS[engine](job)
     return _outcome(run, _journal(job, run), time.monotonic() - started)
@@ -134,6 +137,18 @@ def _check(engine: Engine, *, num_clients: int, superlink: str | None) -> None:
             "the deployment engine, and no other, needs a SuperLink",
             came=came,
             action="give --engine deployment --superlink HOST:PORT",
+        )
+
+
+def _check_continuation(app: FlowerApp, engine: Engine) -> None:
+    """Refuse the deployment's way of continuing a run where a command option is the way."""
+    options = {RESUME: "--resume", REPUTATION_FROM: "--reputation-from"}
+    given = [key for key in options if app.overrides.get(key)]
+    if given and engine is not Engine.DEPLOYMENT:
+        raise ConfigError(
+            "a run on this machine is continued by an option",
+            came=f"{given[0]} in the run config",
+            action=f"give {options[given[0]]} RUN",
         )
 
 

@@ -24,6 +24,7 @@ from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.results import results_path, summary_lines
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 from parity_flwr.errors import ConfigError, RunError
 
 BASELINE_FOLDER = "fedavg"
@@ -58,8 +59,6 @@ class RunRequest:
 
     def _check_deployment(self) -> None:
         local = {
-            "--resume": self.resume,
-            "--reputation-from": self.reputation_from,
             "--keep-updates": self.keep_updates,
             "--baseline": self.baseline,
         }
@@ -111,12 +110,22 @@ def time_limit(seconds: float | None, *, run_id: str) -> Iterator[None]:
 def _folder(request: RunRequest, home: Path) -> RunFolder:
     """Return the run's folder; a new one is made only once the app's files make sense.
 
-    In a deployment the ServerApp's process makes it, so that ours only holds a log.
+    In a deployment the ServerApp's process makes it, or continues it, so that ours only
+    holds a log.
     """
-    if request.resume is not None:
+    if request.resume is not None and request.engine is not Engine.DEPLOYMENT:
         return request.resume
     place = "deployments" if request.engine is Engine.DEPLOYMENT else "runs"
     return RunFolder(home / place / new_id())
+
+
+def run_overrides(request: RunRequest) -> tuple[str, ...]:
+    """Return the run config, which in a deployment is how a wish reaches the ServerApp."""
+    if request.engine is not Engine.DEPLOYMENT:
+        return request.run_config
+    asked = {RESUME: request.resume, REPUTATION_FROM: request.reputation_from}
+    found = [f"{key}='{run.id}'" for key, run in asked.items() if run is not None]
+    return (*request.run_config, *found)
 
 
 def _environment(request: RunRequest) -> Environment:
@@ -165,7 +174,7 @@ def _start(
             engine=request.engine,
             folder=folder,
             num_clients=request.num_clients,
-            run_config_overrides=request.run_config,
+            run_config_overrides=run_overrides(request),
             superlink=request.superlink,
             root_certificates=request.root_certificates,
             on_started=on_started,
