@@ -5,11 +5,12 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,9 +131,11 @@ def _credit_default(path: Path) -> Customers:
 def _card_fraud(path: Path) -> Customers:
     """284,807 payments by card, Europe 2013, of which 492 are frauds."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            x, y = file["x"], file["y"]
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as opened:
+            _require_bounded(path, opened)
+            with np.load(opened, allow_pickle=False) as file:
+                x, y = file["x"], file["y"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _other_content(path, "no arrays x and y") from error
     if x.ndim != 2 or y.shape != x.shape[:1] or x.dtype.kind != "f" or x.size > _MOST_CELLS:
         raise _other_content(path, f"shapes {x.shape} and {y.shape}")
@@ -143,6 +146,15 @@ def _card_fraud(path: Path) -> Customers:
     return Customers(
         "card fraud", x.astype(np.float64), frauds, frauds, "average-precision", names
     )
+
+
+def _require_bounded(path: Path, opened: BinaryIO) -> None:
+    """Refuse an archive that unpacks to more than the largest table of float64."""
+    with zipfile.ZipFile(opened) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+    if unpacked > 8 * _MOST_CELLS:
+        raise _other_content(path, f"{unpacked} bytes")
+    opened.seek(0)
 
 
 def _read_csv(path: Path) -> tuple[list[str], NDArray[np.float64]]:
