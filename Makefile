@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 INSTALL := -m pip install -qq --disable-pip-version-check --retries 5 --prefer-binary -c constraints.txt
 CONTRACTS := chain_bridge/contracts
-CODE := parity_flwr strategies clients chain_bridge examples tests
+CODE := parity_flwr strategies clients chain_bridge docs examples tests
 
 export PYTHONUTF8 := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
