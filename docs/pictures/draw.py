@@ -13,13 +13,14 @@ import tempfile
 from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.core.economy.claims import RewardConfig
-from rich.console import Console
 
 HERE = Path(__file__).parent
 FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.metrics import area_under_curve
+from parity_flwr.app.tabular.metrics import sklearn_metrics
 
 Scores = NDArray[np.float64]
 Positive = NDArray[np.bool_]
@@ -45,6 +45,11 @@ class Metric:
         return self.formula(scores, positive) if 0 < count < len(positive) else None
 
 
+def area_under_curve(scores: Scores, positive: Positive) -> float:
+    """Return the chance that a positive scores above a negative, ties half."""
+    return float(sklearn_metrics().roc_auc_score(positive, scores))
+
+
 def average_precision(scores: Scores, positive: Positive) -> float:
     """Return the mean, over the positives, of the precision at each one's score.
 
@@ -58,11 +63,7 @@ def average_precision(scores: Scores, positive: Positive) -> float:
     >>> round(average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])), 4)
     0.8333
     """
-    values, places = np.unique(-scores, return_inverse=True)
-    rows = np.cumsum(np.bincount(places, minlength=len(values)))
-    hits = np.bincount(places, weights=positive, minlength=len(values))
-    precision = np.cumsum(hits) / rows
-    return float((precision * hits).sum() / hits.sum())
+    return float(sklearn_metrics().average_precision_score(positive, scores))
 
 
 AUC: Final = Metric(name="AUC", formula=area_under_curve)

@@ -45,7 +45,7 @@ def class_metrics(shares: Values, y: NDArray[np.int64]) -> dict[str, float]:
     >>> class_metrics(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))["auc"]
     1.0
     """
-    metrics = _sklearn()
+    metrics = sklearn_metrics()
     if not len(y) or not np.isfinite(shares).all():
         return {}
     chosen = shares.argmax(axis=1)
@@ -85,7 +85,7 @@ def number_metrics(predicted: Values, y: Values) -> dict[str, float]:
     >>> number_metrics(np.array([1.0, 3.0]), np.array([1.0, 5.0]))
     {'r2': 0.5, 'rmse': 1.4142135623730951, 'mae': 1.0}
     """
-    metrics = _sklearn()
+    metrics = sklearn_metrics()
     if not len(y) or not np.isfinite(predicted).all():
         return {}
     found = {
@@ -123,7 +123,8 @@ def metric_notes(
     return ()
 
 
-def _sklearn() -> Any:
+def sklearn_metrics() -> Any:
+    """Return scikit-learn's metrics; MissingExtraError without it."""
     try:
         from sklearn import metrics
     except ImportError as error:
