@@ -11,6 +11,7 @@ from parity_flwr.core.anchoring import (
     Intent,
     OutboxRow,
     OutboxState,
+    mined_as,
 )
 
 
@@ -75,26 +76,10 @@ class MemoryOutbox:
         reason: str = "",
     ) -> None:
         """Note how far a row has come; without an inclusion the row has none."""
-        self._rows[position] = advanced(self._rows[position], state, inclusion, reason)
+        row = self._rows[position]
+        self._rows[position] = replace(row, state=state, reason=reason, **mined_as(inclusion))
 
     def requeue(self, position: int, *, reason: str) -> None:
         """Forget nonce and attempts: the nonce went to another transaction for good."""
         old = self._rows[position]
         self._rows[position] = OutboxRow(position=position, intent=old.intent, reason=reason)
-
-
-def advanced(
-    row: OutboxRow, state: OutboxState, inclusion: Inclusion | None, reason: str
-) -> OutboxRow:
-    """Return a row that has come this far."""
-    return replace(
-        row,
-        state=state,
-        reason=reason,
-        tx_hash=inclusion.tx_hash if inclusion else None,
-        block_number=inclusion.block_number if inclusion else None,
-        block_hash=inclusion.block_hash if inclusion else None,
-        gas_used=inclusion.gas_used if inclusion else None,
-        succeeded=inclusion.succeeded if inclusion else None,
-        created=inclusion.created if inclusion else None,
-    )

@@ -131,10 +131,16 @@ class Sender:
             if self.halted():
                 raise _unsettled(self.halted())
             if time.monotonic() > deadline:
-                raise progress.failure or _unsettled(f"no block within {timeout_s:g} s")
+                raise progress.failure or _unsettled(self._delay(timeout_s))
             if not progress.moved:
                 time.sleep(poll_s)
             progress = self.step()
+
+    def _delay(self, timeout_s: float) -> str:
+        """Say what holds up the oldest transaction that is under way."""
+        reasons = (row.reason for row in self.outbox.unsettled(limit=_PAGE))
+        why = next((each for each in reasons if each), "")
+        return f"no block within {timeout_s:g} s" + (f": {why}" if why else "")
 
     def halted(self) -> str:
         """Return why nothing new is signed; empty if nothing stands in the way."""

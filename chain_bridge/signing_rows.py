@@ -11,7 +11,8 @@ from parity_flwr.chain_bridge.wallet import Wallet
 from parity_flwr.core.anchoring import Intent, OutboxRow
 from parity_flwr.core.protocols import Outbox
 
-_TIP = GWEI
+TIP = GWEI
+"""What every transaction offers on top of the base fee, in wei per gas."""
 
 
 class Premise(Protocol):
@@ -135,7 +136,7 @@ class RowSigner:
 
 
 def _offer(head: Block) -> Fees:
-    return Fees(max_fee=2 * head.base_fee + _TIP, priority_fee=_TIP)
+    return Fees(max_fee=2 * head.base_fee + TIP, priority_fee=TIP)
 
 
 def _more(fee: int) -> int:

@@ -2,21 +2,24 @@
 
 ::
 
-    ParityError                what was needed; what came; what to do      exit code 1
+    ParityError                what was needed; what came; what to do      exit code 3
     ├── InputError             what the user gave is wrong                 exit code 2
     │   ├── ConfigError        an option, a config field, an argument
     │   ├── DataError          a file of the user's that should hold data
     │   └── MissingExtraError  an optional dependency is not installed
-    └── RunError               what was under way failed                   exit code 1
+    └── RunError               what was under way failed                   exit code 3
         ├── JournalError       the journal is missing, corrupt or locked
         ├── CheckpointError    a checkpoint is missing or corrupt
         ├── ContentError       published content is missing, damaged or unreachable
         ├── BudgetError        a release would exceed the privacy budget
         ├── EngineError        an engine or an app could not run
+        ├── StoppedError       the user stopped a run that can go on       exit code 130
         └── ChainError         a chain, its node or a contract did not do what was asked
             ├── NodeError      the node is away or talks nonsense: ask again later
             ├── RefusedError   the node understood a transaction and did not take it
             └── RevertError    a contract refused; `data` holds what it said
+
+Exit code 1 is no error: a check that was made to the end found something.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ class ParityError(Exception):
     trimmed mean needs n > 2f; got n=4, f=2; lower f
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = 3
 
     def __init__(self, needed: str, *, came: str, action: str) -> None:
         self.needed = needed
@@ -116,6 +119,12 @@ class BudgetError(RunError):
 
 class EngineError(RunError):
     """An engine or an app could not run."""
+
+
+class StoppedError(RunError):
+    """The user stopped a run that can be continued."""
+
+    exit_code = 130
 
 
 class ChainError(RunError):

@@ -28,6 +28,7 @@ from parity_flwr.core.records import (
     RunHeader,
 )
 from parity_flwr.core.sketch import commitment
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 
 JOURNAL_GROUP = "parity_flwr.journal"
 """Entry-point group whose ``default`` opens the journal of a run, if there is one."""
@@ -44,14 +45,27 @@ AUTOMATIC = Automatic()
 """Journal in ``$PARITY_RUN_DIR``, else in a new run under ``$PARITY_HOME``."""
 
 
-def open_journal(journal: Journal | Automatic | None) -> Journal | None:
-    """Return the journal to write to, None for none."""
+def open_journal(
+    journal: Journal | Automatic | None, *, run_config: Mapping[str, object] | None = None
+) -> Journal | None:
+    """Return the journal to write to, None for none.
+
+    ``run_config`` is what the run's submitter overrode: with "parity-resume" or
+    "parity-reputation-from" in it, the entry point is called with both as keywords.
+    """
     if not isinstance(journal, Automatic):
         return journal
+    asked = _asked(run_config or {})
     for entry in entry_points(group=JOURNAL_GROUP, name="default"):
-        opened: Journal | None = entry.load()()
+        opened: Journal | None = entry.load()(**asked)
         return opened
     return None
+
+
+def _asked(run_config: Mapping[str, object]) -> dict[str, str]:
+    names = {"resume": RESUME, "reputation_from": REPUTATION_FROM}
+    found = {name: str(run_config.get(key) or "") for name, key in names.items()}
+    return found if any(found.values()) else {}
 
 
 def sketch_seed(seed: int | None) -> bytes:

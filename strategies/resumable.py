@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from logging import INFO, WARNING
 
@@ -49,7 +49,7 @@ class Resumable(Strategy):
         refuse_foreign_around(self)
         self._begun = True
         resumption = self.book.begin(
-            open_journal(self._journal),
+            open_journal(self._journal, run_config=_overrides(grid)),
             names=(type(self).__name__, type(self._inner).__name__),
             rounds=num_rounds,
             initial_hash=model_hash(read_arrays(arrays)),
@@ -149,6 +149,11 @@ class Resumable(Strategy):
             by_round = getattr(result, name)
             setattr(result, name, {r + self.offset: m for r, m in by_round.items()})
         return result
+
+
+def _overrides(grid: Grid) -> Mapping[str, object]:
+    run = grid.run
+    return run.override_config if run is not None else {}
 
 
 def _run_id(grid: Grid) -> int | None:

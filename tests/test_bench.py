@@ -53,7 +53,7 @@ def test_the_table_is_for_people(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_failed_measurement_is_an_error() -> None:
     with pytest.raises(RunError, match="exit code"):
-        run_bench([(0, 10)], repeat=1, quiet=True)
+        run_bench([(0, 10)], repeat=1)
 
 
 def test_all_implementations_see_the_same_numbers() -> None:

@@ -118,6 +118,14 @@ def test_a_key_from_the_environment_is_used_and_never_shown(
     assert anvil.chain().balance(WALLET.address) == 2 * 10**18
 
 
+def test_an_account_without_coins_is_one_line_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARITY_CHAIN_KEY", FUNDED)  # it has none on the embedded chain
+    assert execute(["chain", "deploy"]) == 2
+    assert "needs coins for gas" in capsys.readouterr().err
+
+
 def test_a_known_key_is_refused_off_this_machine(
     anvil: Anvil, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +180,7 @@ def up(kind: str) -> Iterator[str]:
         yield str(found["url"])
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        assert process.wait(timeout=60) == 0  # Ctrl-C is how it ends
         if process.stdout is not None:
             process.stdout.close()
 
@@ -191,7 +199,7 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert execute(["chain", "up", "--node", "embedded", "--port", port]) == 1
+        assert execute(["chain", "up", "--node", "embedded", "--port", port]) == 3
     assert "choose another with --port" in capsys.readouterr().err
 
 

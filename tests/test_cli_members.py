@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from apps_made import make_app
-from parity_flwr.app.chains.desk import RunDesk
 from parity_flwr.app.chains.event_stream import follow_events, run_events
+from parity_flwr.app.chains.run_desk import RunDesk
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.runs.folder import RunFolder, all_runs
@@ -139,7 +139,9 @@ def stake_for(run: RunFolder, name: str, amount: int) -> None:
     desk = RunDesk(run, "embedded", Environment.read())
     made = desk.deployment
     with desk.sending(wallet=None, identity=None, owner=True) as owner:
-        (member,) = (leaf.member for leaf in desk.scores(4).tree.leaves if leaf.name == name)
+        (member,) = (
+            leaf.member for leaf in desk.scores(4, cid=b"").tree.leaves if leaf.name == name
+        )
         mint = encode_call(artifact("ParityToken"), "mint", (made.owner, amount))
         owner.send(Intent(key="mint", to=made.token, data=mint))
         owner.send(approve_intent(made.registry, amount=amount, deployment=made, key="spend"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -70,6 +71,19 @@ def test_every_python_block_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "<documentation>", "exec"), {"__name__": "__main__"})
+
+
+def test_the_program_in_the_readme_finds_the_liars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (program,) = blocks(ROOT / "README.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(program, "README.md", "exec"), names)
+    standings = names["strategy"].state.standings
+    fallen = {name for name, each in standings.items() if each.composite < 200}
+    assert fallen == {"client-7", "client-8", "client-9"}
+    assert abs(names["result"].arrays["0"].numpy().mean() - 1) < 0.05
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

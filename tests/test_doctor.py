@@ -8,19 +8,18 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from parity_flwr.app.doctor import (
-    Health,
+from parity_flwr.app.doctor.examine import examine
+from parity_flwr.app.doctor.findings import Health
+from parity_flwr.app.doctor.machine import (
     check_clock,
     check_disk,
-    check_extras,
     check_flower_port,
     check_home,
     check_loopback,
-    check_packages,
-    check_python,
-    check_ray,
-    examine,
 )
+from parity_flwr.app.doctor.packages import check_extras, check_packages, check_python
+from parity_flwr.app.doctor.ray import check_ray
+from parity_flwr.app.environment import Environment
 from parity_flwr.app.installation import (
     CAPPED,
     capped_packages,
@@ -103,8 +102,8 @@ class TestChecks:
             listener.listen()
             assert check_flower_port(port).health is Health.WARN
 
-    def test_ray_never_fails(self) -> None:
-        assert check_ray().health is not Health.FAIL
+    def test_ray_alone_never_fails(self) -> None:
+        assert all(check.health is not Health.FAIL for check in check_ray(variables={}))
 
     @pytest.mark.parametrize(
         ("wall", "health"),
@@ -126,7 +125,7 @@ class TestChecks:
 
 def test_a_diagnosis_fails_with_any_check(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
-    diagnosis = examine(tmp_path / "home")
+    diagnosis = examine(Environment(home=tmp_path / "home"))
     assert not diagnosis.ok
     assert [check.name for check in diagnosis.checks if check.health is Health.FAIL].count(
         "PARITY_HOME"

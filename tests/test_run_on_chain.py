@@ -11,7 +11,7 @@ import pytest
 
 from apps_made import make_app
 from federations import federation
-from parity_flwr.app.chains.opening import keys_path
+from parity_flwr.app.chains.opened import keys_path
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.outbox import SqlOutbox

@@ -200,7 +200,7 @@ def test_a_node_that_is_away_delays_nobody_and_the_queue_drains_later(
         assert recorded(anvil, deployment) == []
         capsys.readouterr()
         assert (
-            execute(["chain", "drain", "latest", "--chain", proxy.url, "--timeout", "1"]) == 1
+            execute(["chain", "drain", "latest", "--chain", proxy.url, "--timeout", "1"]) == 3
         )
         assert "parity" not in capsys.readouterr().out
         proxy.down = False

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import journal_records
 from parity_flwr.app.economy.own_chain import OwnChain
-from parity_flwr.chain_bridge.slasher import Slasher
+from parity_flwr.chain_bridge.content.directory import DirectoryStore
+from parity_flwr.chain_bridge.slasher import SlashCase, Slasher, slash_cases
+from parity_flwr.core.anchoring import Intent
 from parity_flwr.core.canonical import loads
 from parity_flwr.core.economy.evidence import Offence
 from parity_flwr.core.economy.offences import SlashConfig
@@ -41,56 +43,44 @@ def malformed(number: int) -> RoundRecord:
     return replace(record, facts=facts)
 
 
-def after(records: Sequence[RoundRecord]) -> Callable[[int], Sequence[RoundRecord]]:
-    """Return the journal of these rounds."""
-    return lambda number: [each for each in records if each.round > number]
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    """Return an empty store."""
+    return DirectoryStore(folder=tmp_path / "content")
 
 
-def test_each_offence_is_slashed_once(own: OwnChain) -> None:
-    member, stored = own.join(stake=1_000 * TOKEN), {}
+def cases(records: Sequence[RoundRecord], members: dict[str, Member]) -> list[SlashCase]:
+    """Return what these rounds show of these members."""
+    return slash_cases(
+        records, members=members, config=SlashConfig(), run_id="run", keys={BAD: KEY}
+    )
+
+
+def test_each_offence_is_slashed_once(own: OwnChain, store: DirectoryStore) -> None:
+    member = own.join(stake=1_000 * TOKEN)
     records = [malformed(1), journal_records.record(2, ReputationState()), malformed(3)]
-
-    def publish(data: bytes) -> bytes:
-        cid = bytes.fromhex("01551220") + hashlib.sha256(data).digest()
-        stored[cid] = data
-        return cid
-
-    def slasher(members: dict[str, Member]) -> Slasher:
-        return Slasher(
-            own.sender,
-            deployment=own.deployment,
-            rounds=after(records),
-            members=members,
-            publish=publish,
-            config=SlashConfig(),
-            run_id="run",
-            keys={BAD: KEY},
-        )
-
-    first = slasher({BAD: member})
-    first.refill()
-    first.refill()
-    slasher({BAD: member}).refill()  # as after a crash
+    found = cases(records, {BAD: member})
+    for _ in range(2):  # the second time as after a crash, with the same outbox
+        Slasher(own.sender.submit, deployment=own.deployment, store=store).slash(found)
     own.sender.settle(timeout_s=60)
     kept = own.identity(member)
     # R = 500 until a round is anchored: the factor is 1.
     assert (kept["stake"], kept["held"]) == (800 * TOKEN, 200 * TOKEN)
-    evidence = [loads(data, Offence) for data in stored.values()]
-    assert {(each.identity, each.round) for each in evidence} == {(BAD, 1), (BAD, 3)}
+    cids = [str(case.cid(store.profile)) for case in found]
+    evidence = [loads(store.get(cid, max_bytes=1 << 20), Offence) for cid in cids]
+    assert [(each.identity, each.round) for each in evidence] == [(BAD, 1), (BAD, 3)]
 
 
-def test_who_is_not_registered_is_not_slashed(own: OwnChain) -> None:
-    def refuse(data: bytes) -> bytes:
-        raise AssertionError(data)
+def test_what_the_chain_has_is_not_sent_again(own: OwnChain, store: DirectoryStore) -> None:
+    member, sent = own.join(stake=TOKEN), list[Intent]()
+    found = cases([malformed(1), malformed(3)], {BAD: member})
+    before = Intent(key="before", to=own.deployment.registry)
+    slasher = Slasher(
+        sent.append, deployment=own.deployment, store=store, anchor=lambda case: before
+    )
+    assert slasher.slash(found, done={bytes(found[0].cid(store.profile))}) == 1
+    assert [intent.key for intent in sent] == ["before", f"slash/3/{member.identity.hex()}"]
 
-    Slasher(
-        own.sender,
-        deployment=own.deployment,
-        rounds=after([malformed(1)]),
-        members={},
-        publish=refuse,
-        config=SlashConfig(),
-        run_id="run",
-        keys={BAD: KEY},
-    ).refill()
-    assert own.sender.outbox.unsettled(limit=1) == ()
+
+def test_who_is_not_registered_is_not_slashed() -> None:
+    assert cases([malformed(1)], {}) == []

@@ -23,16 +23,31 @@ def content_store(
         The URL or ``PARITY_IPFS_TOKEN`` cannot be used, or there is a token alone.
     """
     local = DirectoryStore(folder=run.content, profile=profile)
+    remote = ipfs_store(environment, profile=profile)
+    if remote is None:
+        return local
+    from parity_flwr.chain_bridge.content.mirror import MirroringStore
+
+    return MirroringStore(local=local, remote=remote)
+
+
+def ipfs_store(environment: Environment, *, profile: Profile = CLASSIC) -> ContentStore | None:
+    """Return the IPFS node under ``PARITY_IPFS_URL``, None without one.
+
+    Raises
+    ------
+    ConfigError
+        The URL or ``PARITY_IPFS_TOKEN`` cannot be used, or there is a token alone.
+    """
     if not environment.ipfs_url:
         _require_no_token(environment.ipfs_token, "PARITY_IPFS")
-        return local
+        return None
     # httpx, which a run without a node does not need
     from parity_flwr.chain_bridge.content.http import Service
     from parity_flwr.chain_bridge.content.kubo import KuboStore
-    from parity_flwr.chain_bridge.content.mirror import MirroringStore
 
     service = Service(url=environment.ipfs_url, token=environment.ipfs_token)
-    return MirroringStore(local=local, remote=KuboStore(service=service, profile=profile))
+    return KuboStore(service=service, profile=profile)
 
 
 def pinning_target(environment: Environment) -> PinningTarget | None:

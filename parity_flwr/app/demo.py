@@ -22,8 +22,10 @@ from parity_flwr.app.journal import open_journal
 from parity_flwr.app.journal.opening import start_journal
 from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
 from parity_flwr.app.report.build import write_report
+from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.verification.verify import Verification, verify
 from parity_flwr.core.config import TrustConfig
@@ -41,6 +43,8 @@ class DemoResult:
     """What the demo ended with. Accuracies are shares of the central test set."""
 
     run_id: str
+    model_hash: str  # of the model with reputation, after the last round
+    rounds: int
     accuracy_clean: float  # FedAvg over the same honest clients alone: the oracle
     accuracy_fedavg: float
     accuracy_parity: float
@@ -57,6 +61,8 @@ class DemoResult:
         """Return it as plain data, as ``parity demo --json`` prints it."""
         return {
             "run_id": self.run_id,
+            "model_hash": self.model_hash,
+            "rounds": self.rounds,
             "accuracy_clean": self.accuracy_clean,
             "accuracy_fedavg": self.accuracy_fedavg,
             "accuracy_parity": self.accuracy_parity,
@@ -75,7 +81,12 @@ class DemoResult:
 
 
 def run_demo(
-    *, seed: int, home: Path, on_progress: LiveTable, chain: ChainChoice | None = EMBEDDED
+    *,
+    seed: int,
+    home: Path,
+    on_progress: LiveTable,
+    chain: ChainChoice | None = EMBEDDED,
+    asked: AskedRun | None = None,
 ) -> DemoResult:
     """Run the oracle, plain FedAvg and ours on one seed, in this process, offline.
 
@@ -91,16 +102,19 @@ def run_demo(
         Where the run is shown.
     chain : ChainChoice or None
         Where its rounds are anchored and its clients are paid; None for nowhere.
+    asked : AskedRun, optional
+        The command line, to be remembered for ``parity rerun``.
     """
     started = time.perf_counter()
     folder = RunFolder.create(home)
+    write_asked(folder, asked)
     task = DemoTask(seed)
     everybody = range(CLIENTS)
     on_progress.expect(ROUNDS)
     publishing = _publishing(chain, folder, task)
     if chain is not None:
         on_progress.pays(chain.rewards)
-    with captured(folder.path / "flower.log"):
+    with held(folder.path), captured(folder.path / "flower.log"):
         on_progress("FedAvg over the honest clients alone")
         oracle = _train(task, FedAvg(fraction_evaluate=0.0), task.honest)
         on_progress("FedAvg over everybody")
@@ -112,9 +126,12 @@ def run_demo(
     write_baselines(folder.path, baselines)
     verification = verify(folder)
     journal = open_journal(folder)
-    state = journal.rounds()[-1].state
+    last = journal.rounds()[-1]
+    state = last.state
     return DemoResult(
         run_id=folder.id,
+        model_hash=last.model_hash,
+        rounds=last.round,
         accuracy_clean=oracle[-1][1],
         accuracy_fedavg=fedavg[-1][1],
         accuracy_parity=ours[-1][1],

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from parity_flwr.app.runs.size import parse_size
 from parity_flwr.errors import ConfigError
 
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -32,6 +33,7 @@ class Environment:
     keep_updates: bool = False  # PARITY_KEEP_UPDATES
     trust: bool = True  # False under PARITY_BASELINE: the inner strategy runs alone
     publish: bool = False  # PARITY_PUBLISH: models are kept until their round is published
+    disk_cap: int | None = None  # PARITY_DISK_CAP, bytes that a run's folder should not exceed
     ipfs_url: str = ""  # PARITY_IPFS_URL, the RPC of a node that gets published content too
     ipfs_token: str = field(default="", repr=False)  # PARITY_IPFS_TOKEN, a bearer token
     pinning_url: str = ""  # PARITY_PINNING_URL, an IPFS pinning service
@@ -47,7 +49,7 @@ class Environment:
         Raises
         ------
         ConfigError
-            A yes-or-no variable holds something else.
+            A yes-or-no variable holds something else, or a size is none.
         """
         given = os.environ if variables is None else variables
         home, run_dir = given.get("PARITY_HOME"), given.get("PARITY_RUN_DIR")
@@ -59,6 +61,7 @@ class Environment:
             keep_updates=_flag(given, "PARITY_KEEP_UPDATES"),
             trust=not _flag(given, "PARITY_BASELINE"),
             publish=_flag(given, "PARITY_PUBLISH"),
+            disk_cap=_size(given, "PARITY_DISK_CAP"),
             ipfs_url=given.get("PARITY_IPFS_URL", ""),
             ipfs_token=given.get("PARITY_IPFS_TOKEN", ""),
             pinning_url=given.get("PARITY_PINNING_URL", ""),
@@ -77,6 +80,7 @@ class Environment:
             "PARITY_KEEP_UPDATES": "1" if self.keep_updates else None,
             "PARITY_BASELINE": None if self.trust else "1",
             "PARITY_PUBLISH": "1" if self.publish else None,
+            "PARITY_DISK_CAP": str(self.disk_cap) if self.disk_cap else None,
             "PARITY_IPFS_URL": self.ipfs_url or None,
             "PARITY_IPFS_TOKEN": self.ipfs_token or None,
             "PARITY_PINNING_URL": self.pinning_url or None,
@@ -94,6 +98,11 @@ def _path(text: str, name: str) -> Path:
         raise ConfigError(
             f"{name} needs a directory", came=str(error), action=f"set {name} to a full path"
         ) from error
+
+
+def _size(variables: Mapping[str, str], name: str) -> int | None:
+    text = variables.get(name, "").strip()
+    return parse_size(text, name=name) if text else None
 
 
 def _flag(variables: Mapping[str, str], name: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.progress import Meter
 
 _MECHANISMS = ("central", "local", "example")
 
@@ -68,6 +69,7 @@ def _verdict(found: dict[str, Any]) -> str:
 )
 @click.option("--trials", type=int, default=1, show_default=True, help="Repetitions, 1 to 20.")
 @click.option("--seed", type=int, help="Makes it repeatable; the noise is secret otherwise.")
+@quiet_option
 @json_option
 @click.pass_context
 def audit_privacy(
@@ -79,6 +81,7 @@ def audit_privacy(
     canaries: int,
     trials: int,
     seed: int | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Attack a mechanism with canaries; exit 1 if its epsilon is refuted.
@@ -95,6 +98,8 @@ def audit_privacy(
         trials=trials,
         seed=seed,
     )
-    found = audit(settings, report=lambda line: click.echo(line, err=True))
-    Output(as_json).result(found, lambda out: _draw(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "auditing") as meter:
+        found = audit(settings, report=meter.notes(2 * settings.trials + 1, first=0))
+    out.result(found, lambda out: _draw(out, found))
     context.exit(0 if found["holds"] else 1)

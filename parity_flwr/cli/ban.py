@@ -8,7 +8,6 @@ from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.text import printable
 from parity_flwr.cli.output import Output, examples, json_option
-from parity_flwr.core.records import Action
 from parity_flwr.errors import ConfigError
 
 MAX_REASON = 1000
@@ -23,6 +22,7 @@ def _act(
 ) -> None:
     """Journal a person's decision about an identity."""
     from parity_flwr.app.journal import open_journal
+    from parity_flwr.core.records import Action
 
     folder = RunFolder.find(reference, Environment.read().home)
     journal = open_journal(folder)

@@ -15,7 +15,8 @@ from parity_flwr.cli.bench_tables import (
     draw_gas,
     draw_overhead,
 )
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PARTS = ("he", "secagg", "dp")
@@ -71,26 +72,32 @@ def bench() -> None:
     help="Only the cases of this name, such as reputation or mean; again for"
     " more. All by default.",
 )
+@quiet_option
 @json_option
 def aggregate(
     clients: tuple[int, ...],
     parameters: int,
     repeat: int,
     cases: tuple[str, ...],
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Time the rules beside Flower's strategies, byzfl's rules and one pass over the data."""
     from parity_flwr.app.bench.running import run_bench
 
-    result = run_bench([(n, parameters) for n in clients], repeat=repeat, only=cases)
-    Output(as_json).result(
-        {"what": "aggregate", **result}, lambda out: draw_aggregate(out, result)
-    )
+    out, sizes = Output(as_json, quiet=quiet), [(n, parameters) for n in clients]
+    with Meter(out, "timing") as meter:
+        result = run_bench(sizes, repeat=repeat, only=cases, report=meter.note)
+    out.result({"what": "aggregate", **result}, lambda out: draw_aggregate(out, result))
 
 
 @bench.command(epilog=examples("parity bench overhead --clients 10 --rounds 5 --json"))
 @click.option(
-    "--clients", type=click.IntRange(2, 10_000), default=_RUN_CLIENTS, show_default=True
+    "--clients",
+    type=click.IntRange(2, 10_000),
+    default=_RUN_CLIENTS,
+    show_default=True,
+    help="How many are simulated.",
 )
 @_parameters_option(_RUN_PARAMETERS)
 @click.option(
@@ -100,18 +107,18 @@ def aggregate(
     show_default=True,
     help="Rounds of each run. The first one does not count.",
 )
+@quiet_option
 @json_option
-def overhead(clients: int, parameters: int, rounds: int, as_json: bool) -> None:
+def overhead(clients: int, parameters: int, rounds: int, quiet: bool, as_json: bool) -> None:
     """Time what reputation costs a round of a real run in Flower's simulation engine."""
     from parity_flwr.app.bench.overhead import overhead as measure
 
-    shown = measure(
-        clients=clients,
-        rounds=rounds,
-        parameters=parameters,
-        report=lambda line: click.echo(line, err=True),
-    )
-    Output(as_json).result({"what": "overhead", **shown}, lambda out: draw_overhead(out, shown))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "two runs") as meter:
+        shown = measure(
+            clients=clients, rounds=rounds, parameters=parameters, report=meter.notes(2)
+        )
+    out.result({"what": "overhead", **shown}, lambda out: draw_overhead(out, shown))
 
 
 @bench.command(
@@ -135,8 +142,11 @@ def overhead(clients: int, parameters: int, rounds: int, as_json: bool) -> None:
     help="Folder with mnist.npz. Without it the part dp is skipped.",
 )
 @click.option("--quick", is_flag=True, help="Small sizes, to see that it runs.")
+@quiet_option
 @json_option
-def privacy(parts: tuple[str, ...], data: Path | None, quick: bool, as_json: bool) -> None:
+def privacy(
+    parts: tuple[str, ...], data: Path | None, quick: bool, quiet: bool, as_json: bool
+) -> None:
     """Time encrypted sums beside NVFLARE's way, and secure aggregation beside Flower's.
 
     10 clients and 10^6 parameters, and 100 with 10^5, unless --quick. The part dp measures
@@ -145,10 +155,10 @@ def privacy(parts: tuple[str, ...], data: Path | None, quick: bool, as_json: boo
     """
     from parity_flwr.app.bench.running import run_privacy_bench
 
-    figures = run_privacy_bench(quick=quick, parts=parts, data=data)
-    Output(as_json).result(
-        {"what": "privacy", **figures}, lambda out: draw_figures(out, figures)
-    )
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "measuring") as meter:
+        figures = run_privacy_bench(quick=quick, parts=parts, data=data, report=meter.note)
+    out.result({"what": "privacy", **figures}, lambda out: draw_figures(out, figures))
 
 
 @bench.command(epilog=examples("parity bench forest --data DIR --json"))
@@ -158,13 +168,16 @@ def privacy(parts: tuple[str, ...], data: Path | None, quick: bool, as_json: boo
     help="Folder with support2.csv.gz and credit_default.csv.gz.",
 )
 @click.option("--seeds", type=click.IntRange(1, 100), help="Fewer seeds than usual.")
+@quiet_option
 @json_option
-def forest(data: Path | None, seeds: int | None, as_json: bool) -> None:
+def forest(data: Path | None, seeds: int | None, quiet: bool, as_json: bool) -> None:
     """Measure federated forests beside pooled ones, and under attack."""
     from parity_flwr.app.bench.running import run_forest_bench
 
-    found = run_forest_bench(data, seeds=seeds)
-    Output(as_json).result({"what": "forest", **found}, lambda out: draw_forest(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "growing forests") as meter:
+        found = run_forest_bench(data, seeds=seeds, report=meter.note)
+    out.result({"what": "forest", **found}, lambda out: draw_forest(out, found))
 
 
 @bench.command(epilog=examples("parity bench gas", "parity bench gas --json"))
@@ -176,10 +189,13 @@ def forest(data: Path | None, seeds: int | None, as_json: bool) -> None:
     show_default=True,
     help="How many participate; again for more sizes.",
 )
+@quiet_option
 @json_option
-def gas(clients: tuple[int, ...], as_json: bool) -> None:
+def gas(clients: tuple[int, ...], quiet: bool, as_json: bool) -> None:
     """Measure the gas of rounds and claims on the embedded chain, beside a naive loop."""
     from parity_flwr.app.bench.gas import bench_gas
 
-    found = bench_gas(clients, report=lambda line: click.echo(line, err=True))
-    Output(as_json).result({"what": "gas", **found}, lambda out: draw_gas(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "sending transactions") as meter:
+        found = bench_gas(clients, report=meter.notes(len(clients)))
+    out.result({"what": "gas", **found}, lambda out: draw_gas(out, found))

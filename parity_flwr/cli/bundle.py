@@ -8,7 +8,8 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 
 _EPILOG = examples(
     "parity bundle latest --output run.parity",
@@ -33,9 +34,16 @@ _EPILOG = examples(
 @click.option(
     "--chain", "url", metavar="URL", help="The node of a run that was published to one."
 )
+@quiet_option
 @json_option
 def bundle(
-    reference: str, output: Path, updates: bool, force: bool, url: str | None, as_json: bool
+    reference: str,
+    output: Path,
+    updates: bool,
+    force: bool,
+    url: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Write one file with which anybody can verify a run offline."""
     from parity_flwr.app.bundle.chain_section import NAME, encode_evidence
@@ -47,9 +55,13 @@ def bundle(
     environment = Environment.read()
     folder = RunFolder.find(reference, environment.home)
     store = content_store(folder, environment)
-    evidence = run_evidence(folder.path, url=url)
-    records = {} if evidence is None else {NAME: encode_evidence(evidence)}
-    made = bundle_run(folder, output, updates=updates, store=store, records=records)
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, f"bundling {folder.id}") as meter:
+        evidence = run_evidence(folder.path, url=url)
+        records = {} if evidence is None else {NAME: encode_evidence(evidence)}
+        made = bundle_run(
+            folder, output, updates=updates, store=store, records=records, steps=meter
+        )
 
     def human(out: Output) -> None:
         out.line(f"{output}: {made.bundle.end} bytes, {made.rounds} rounds of {folder.id}")
@@ -66,4 +78,4 @@ def bundle(
         "root": made.bundle.root,
         "head": made.head,
     }
-    Output(as_json).result(result, human)
+    out.result(result, human)

@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.cli.chain_options import draw_chain
-from parity_flwr.cli.output import Output, examples, json_option
-from parity_flwr.errors import ConfigError
+from parity_flwr.cli import chain_members
+from parity_flwr.cli.chain_options import by_stake_option, draw_chain
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
+from parity_flwr.errors import ConfigError, RunError
 
 _WEI = 10**18
 _CHAIN = click.option(
@@ -56,21 +58,27 @@ def chain() -> None:
     help="How many tokens to mint into the pool of rewards.",
 )
 @click.option("--force", is_flag=True, help="Even if this home has contracts there.")
+@quiet_option
 @json_option
 def deploy(
-    where: str, wallet: str | None, delay: int, pool: str, force: bool, as_json: bool
+    where: str,
+    wallet: str | None,
+    delay: int,
+    pool: str,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Deploy token, registry, ledger and rewards, and write down their addresses."""
     from parity_flwr.app.chains.commands import ChainDesk
     from parity_flwr.chain_bridge.deployment import DeploymentSettings
 
-    result = ChainDesk(where, Environment.read()).deploy(
-        settings=DeploymentSettings(delay_s=delay),
-        pool=_amount(pool, "--pool"),
-        wallet=wallet,
-        force=force,
-    )
-    Output(as_json).result(result, lambda out: _lines(out, result))
+    out, tokens = Output(as_json, quiet=quiet), _amount(pool, "--pool")
+    with Meter(out, "deploying"):
+        result = ChainDesk(where, Environment.read()).deploy(
+            settings=DeploymentSettings(delay_s=delay), pool=tokens, wallet=wallet, force=force
+        )
+    out.result(result, lambda out: _lines(out, result))
 
 
 @chain.command("status", epilog=examples("parity chain status", "parity chain status --json"))
@@ -91,18 +99,28 @@ def status(where: str, as_json: bool) -> None:
 @click.argument("coins", default="1")
 @_CHAIN
 @_WALLET
+@quiet_option
 @json_option
-def fund(address: str, coins: str, where: str, wallet: str | None, as_json: bool) -> None:
+def fund(
+    address: str, coins: str, where: str, wallet: str | None, quiet: bool, as_json: bool
+) -> None:
     """Send an address coins for gas (by default 1; on the embedded chain they are free)."""
     from parity_flwr.app.chains.commands import ChainDesk
 
-    wei = _amount(coins, "COINS")
-    result = ChainDesk(where, Environment.read()).fund(address, wei=wei, wallet=wallet)
-    Output(as_json).result(result, lambda out: _lines(out, result))
+    out, wei = Output(as_json, quiet=quiet), _amount(coins, "COINS")
+    with Meter(out, "sending"):
+        result = ChainDesk(where, Environment.read()).fund(address, wei=wei, wallet=wallet)
+    out.result(result, lambda out: _lines(out, result))
 
 
 @chain.command("up", epilog=examples("parity chain up", "parity chain up --node embedded"))
-@click.option("--port", type=click.IntRange(0, 65535), default=8545, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8545,
+    show_default=True,
+    help="Where it listens.",
+)
 @click.option(
     "--node",
     type=click.Choice(["auto", "anvil", "embedded"]),
@@ -133,7 +151,7 @@ def up(port: int, node: str, as_json: bool) -> None:
         run_embedded(places, port=port, ready=lambda at: say("embedded", at))
     else:
         code = run_anvil(anvil, places, port=port, ready=lambda: say("anvil", port))
-        click.get_current_context().exit(min(abs(code), 1))
+        click.get_current_context().exit(RunError.exit_code if code else 0)
 
 
 @chain.command(
@@ -201,6 +219,7 @@ def _lines(out: Output, result: Mapping[str, Any]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="As the run had it.",
 )
+@by_stake_option
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -208,13 +227,16 @@ def _lines(out: Output, result: Mapping[str, Any]) -> None:
     show_default=True,
     help="Seconds at most.",
 )
+@quiet_option
 @json_option
 def drain(
     run: str,
     where: str,
     wallet: str | None,
     members: Path | None,
+    by_stake: bool,
     timeout: float,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Send what a run left in its outbox, as when its node was away."""
@@ -223,10 +245,16 @@ def drain(
     from parity_flwr.app.runs.folder import RunFolder
 
     environment = Environment.read()
-    found = drain_run(
-        RunFolder.find(run, environment.home),
-        ChainChoice(where=where, wallet=wallet, members=members),
-        environment=environment,
-        timeout_s=timeout,
-    )
-    Output(as_json).result(found, lambda out: draw_chain(out, found))
+    out, folder = Output(as_json, quiet=quiet), RunFolder.find(run, environment.home)
+    with Meter(out, f"draining {folder.id}"):
+        found = drain_run(
+            folder,
+            ChainChoice(where=where, wallet=wallet, members=members, by_stake=by_stake),
+            environment=environment,
+            timeout_s=timeout,
+        )
+    out.result(found, lambda out: draw_chain(out, found))
+
+
+for _command in (chain_members.register, chain_members.mint, chain_members.stake):
+    chain.add_command(_command)

@@ -13,8 +13,16 @@ from parity_flwr.cli.output import Output
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+by_stake_option = click.option(
+    "--by-stake",
+    is_flag=True,
+    help="Pay members by what they have at stake when the run begins; who has nothing "
+    "earns nothing.",
+)
+
+
 def chain_options(command: _Command) -> _Command:
-    """Add --chain, --wallet and --members to a command."""
+    """Add --chain, --wallet, --members and --by-stake to a command."""
     options = (
         click.option(
             "--chain",
@@ -27,6 +35,7 @@ def chain_options(command: _Command) -> _Command:
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help="Who is registered and paid, for a URL: see docs/chain.md.",
         ),
+        by_stake_option,
     )
     for option in reversed(options):
         command = option(command)

@@ -10,8 +10,8 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.listing import listed
-from parity_flwr.cli.output import Output, examples, json_option
-from parity_flwr.cli.progress import progress_bar
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,13 @@ _PRESETS = (
         "parity compare --strategies reputation,oracle --attacks alie --fractions 0.3",
     )
 )
-@click.option("--preset", type=click.Choice(_PRESETS), default="smoke", show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(_PRESETS),
+    default="smoke",
+    show_default=True,
+    help="Which experiment.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -45,14 +51,20 @@ _PRESETS = (
 @click.option("--fractions", default="", help="Shares of attackers, such as 0,0.2,0.3.")
 @click.option("--partitions", default="", help="Names between commas.")
 @click.option("--seeds", default="", help="How many (5), or which (0,3,7).")
-@click.option("--jobs", type=click.IntRange(1, 256), default=2, show_default=True)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    help="How many processes.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for results.jsonl, table.md and plot.png; default: a new one in $PARITY_HOME.",
 )
 @click.option("--resume", is_flag=True, help="Carry on in --output; finished cells stay.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@quiet_option
 @json_option
 def compare(
     preset: str,
@@ -83,14 +95,13 @@ def compare(
         seeds=_seeds(seeds),
     )
     out = Output(as_json, quiet=quiet)
-    with progress_bar(out) as bar:
-        task = bar.add_task(plan.name, total=None)
+    with Meter(out, f"comparison {plan.name}") as meter:
         done = run(
             plan,
             output or _new_folder(plan.name),
             jobs=jobs,
             resume=resume,
-            on_progress=lambda count, total: bar.update(task, completed=count, total=total),
+            on_progress=meter,
         )
     out.result(done.to_json(), lambda out: _show(out, done))
 

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.asked import asked_of
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.verify import show_lines
 from parity_flwr.core.economy.amounts import UNIT
@@ -21,7 +21,13 @@ _NUMBERS = ("reputation", "reward")
 
 
 @click.command(epilog=examples("parity demo", "parity demo --seed 3", "parity demo --json"))
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Decides every draw.",
+)
 @click.option(
     "--chain",
     type=click.Choice(["off", "embedded"]),
@@ -29,19 +35,24 @@ _NUMBERS = ("reputation", "reward")
 )
 @click.option("--quiet", is_flag=True, help="No live table.")
 @json_option
-def demo(seed: int, chain: str | None, quiet: bool, as_json: bool) -> None:
+@click.pass_context
+def demo(
+    context: click.Context, seed: int, chain: str | None, quiet: bool, as_json: bool
+) -> None:
     """Ten clients on real images, three of them attackers, in under a minute, offline."""
     from parity_flwr.app.chains.choice import OFF, ChainChoice
     from parity_flwr.app.demo import run_demo
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.chain_bridge.connecting import EMBEDDED
 
-    out = Output(as_json, quiet=quiet)
+    out = Output.of(context, as_json, quiet=quiet)
     with LiveTable(out.progress) as table:
         done = run_demo(
             seed=seed,
             home=Environment.read().home,
             on_progress=table,
             chain=ChainChoice.parse(chain or (EMBEDDED if _has_chain() else OFF)),
+            asked=asked_of(context),
         )
     out.result(done.to_json(), lambda out: _show(out, done))
     if not done.verification.ok:

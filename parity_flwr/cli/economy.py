@@ -9,8 +9,8 @@ import click
 
 from parity_flwr.cli.equilibrium import equilibrium
 from parity_flwr.cli.listing import listed
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
-from parity_flwr.cli.progress import progress_bar
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import UNIT, scaled
 
 if TYPE_CHECKING:
@@ -36,12 +36,26 @@ economy.add_command(equilibrium)
     )
 )
 @click.option("--attacks", default=_ATTACKS, show_default=True, help="Names between commas.")
-@click.option("--rounds", type=click.IntRange(1, 10_000), default=200, show_default=True)
-@click.option("--clients", type=click.IntRange(4, 200), default=10, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="Of each federation.",
+)
+@click.option(
+    "--clients",
+    type=click.IntRange(4, 200),
+    default=10,
+    show_default=True,
+    help="How many participate.",
+)
 @click.option("--fraction", type=float, default=0.2, show_default=True, help="Who cheats.")
 @click.option("--seeds", default="0", show_default=True, help="Numbers between commas.")
-@click.option("--partition", default="dirichlet", show_default=True)
-@click.option("--dataset", default="digits", show_default=True)
+@click.option(
+    "--partition", default="dirichlet", show_default=True, help="How the data are divided."
+)
+@click.option("--dataset", default="digits", show_default=True, help="What is learned.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -71,7 +85,7 @@ economy.add_command(equilibrium)
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for economy.json, economy.png and economy.svg.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
+@quiet_option
 @json_option
 def simulate(
     attacks: str,
@@ -120,14 +134,16 @@ def simulate(
         participation=Participation(participation),
     )
     out = Output(as_json, quiet=quiet)
-    with progress_bar(out) as bar:
-        task = bar.add_task("", total=None)
+    with Meter(out, "playing") as meter:
+
+        def on_progress(what: str, count: int, total: int) -> None:
+            meter.about(what)
+            meter(count, total)
+
         done = play(
             market,
             settler=chain_settler if chain == "embedded" else None,
-            on_progress=lambda what, count, total: bar.update(
-                task, description=what, completed=count, total=total
-            ),
+            on_progress=on_progress,
         )
     result = done.to_json()
     if output is not None:

@@ -26,7 +26,13 @@ _TOKENS, _SHARES = 18, 6
 @click.option("--cheating", required=True, help="Tokens that the pool pays an uncaught cheat.")
 @click.option("--gain", default="0", show_default=True, help="Tokens it gets elsewhere.")
 @click.option("--slash", default="0", show_default=True, help="Tokens lost when caught.")
-@click.option("--rounds", type=click.IntRange(1, 100_000), default=200, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100_000),
+    default=200,
+    show_default=True,
+    help="The horizon.",
+)
 @click.option("--discount", default="1", show_default=True, help="Of the next round's token.")
 @click.option(
     "--exclusion",

@@ -7,20 +7,23 @@ from typing import Any
 import click
 
 from parity_flwr.cli.members import run_chain, run_desk
-from parity_flwr.cli.output import Output, examples, json_option, write_json
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option, write_json
+from parity_flwr.cli.progress import Meter
 
 
 @click.command(epilog=examples("parity events latest", "parity events latest --follow --json"))
 @run_chain
 @click.option("--follow", is_flag=True, help="Go on until interrupted.")
+@quiet_option
 @json_option
-def events(reference: str, where: str, follow: bool, as_json: bool) -> None:
+def events(reference: str, where: str, follow: bool, quiet: bool, as_json: bool) -> None:
     """Show the events of a run's contracts; with --follow and --json one object a line."""
     from parity_flwr.app.chains.event_stream import follow_events, run_events
 
-    desk, out = run_desk(reference, where), Output(as_json)
+    desk, out = run_desk(reference, where), Output(as_json, quiet=quiet)
     if not follow:
-        found = run_events(desk)
+        with Meter(out, "reading the chain"):
+            found = run_events(desk)
         result = {"run_id": desk.run.id, "events": found}
         out.result(result, lambda out: _draw_all(out, found))
         return

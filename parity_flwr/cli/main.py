@@ -1,11 +1,12 @@
 """`parity`: the command line of parity-flwr.
 
-Exit codes: 0 done, 1 what was under way failed, 2 what the user gave is wrong,
-130 interrupted, 141 the reader of our output went away.
+Exit codes: 0 done, 1 a check found something, 2 what the user gave is wrong, 3 what was
+under way failed, 130 interrupted, 141 the reader of our output went away.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -15,13 +16,16 @@ from contextlib import suppress
 import click
 
 from parity_flwr import __version__
-from parity_flwr.app.environment import Environment
+from parity_flwr.app.environment import Environment, inherited
 from parity_flwr.cli.audit_privacy import audit_privacy
 from parity_flwr.cli.ban import ban, unban
 from parity_flwr.cli.bench import bench
 from parity_flwr.cli.bundle import bundle
 from parity_flwr.cli.chain import chain
+from parity_flwr.cli.check import check
 from parity_flwr.cli.compare import compare
+from parity_flwr.cli.completing import VARIABLE, answer_shell
+from parity_flwr.cli.completion import completion
 from parity_flwr.cli.consent import consent
 from parity_flwr.cli.demo import demo
 from parity_flwr.cli.doctor import doctor
@@ -32,6 +36,7 @@ from parity_flwr.cli.output import examples, report_error
 from parity_flwr.cli.predict import predict
 from parity_flwr.cli.price import price
 from parity_flwr.cli.report import report
+from parity_flwr.cli.rerun import rerun
 from parity_flwr.cli.run import run
 from parity_flwr.cli.runs import reputation, runs
 from parity_flwr.cli.verify import verify
@@ -69,6 +74,8 @@ def parity(context: click.Context) -> None:
 _COMMANDS = (
     demo,
     run,
+    check,
+    rerun,
     predict,
     compare,
     report,
@@ -92,6 +99,7 @@ _COMMANDS = (
     audit_privacy,
     chain,
     wallet,
+    completion,
 )
 for _command in _COMMANDS:
     parity.add_command(_command)
@@ -110,7 +118,10 @@ def execute(arguments: Sequence[str]) -> int:
         _silence_stdout()
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 (a process boundary: all ends in one line)
-        return _report(error, arguments)
+        code = _report(error, arguments)
+        if isinstance(error, OSError):  # of stdout, perhaps: a full disk
+            _silence_stdout()
+        return code
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -152,7 +163,7 @@ def _report(error: Exception, arguments: Sequence[str]) -> int:
         error = _unexpected(error)
     try:
         return report_error(error, as_json="--json" in arguments)
-    except BrokenPipeError:
+    except OSError:  # nobody reads, or there is no room
         _silence_stdout()
         return error.exit_code
 
@@ -163,6 +174,25 @@ def _debugging(arguments: Sequence[str]) -> bool:
     return False
 
 
+def sound_streams() -> None:
+    """Make stdin, stdout and stderr fit to use, whatever this process was started with.
+
+    A closed one leads nowhere: the next file that is opened would get its number, and what
+    is printed would go there. A letter that the locale's encoding lacks becomes a `?`.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", errors="replace"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _silence_stdout() -> None:
     """Point stdout at nothing, so that flushing it at exit does not fail a second time."""
     with suppress(OSError, ValueError):
@@ -171,7 +201,9 @@ def _silence_stdout() -> None:
 
 def main() -> None:
     """Run the command line of this process (the entry point of `parity`)."""
-    sys.exit(execute(sys.argv[1:]))
+    sound_streams()
+    asked = inherited().get(VARIABLE)
+    sys.exit(answer_shell(parity, asked) if asked else execute(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,27 +13,33 @@ from rich.text import Text
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.text import printable
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import scaled
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from parity_flwr.app.chains.desk import RunDesk
+    from parity_flwr.app.chains.desk import Desk
+    from parity_flwr.app.chains.run_desk import RunDesk
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+chain_option = click.option(
+    "--chain",
+    "where",
+    default="embedded",
+    show_default=True,
+    metavar="embedded|URL",
+    help="Where the run was published.",
+)
+
+
 def run_chain(command: _Command) -> _Command:
     """Add RUN and --chain to a command."""
-    option = click.option(
-        "--chain",
-        "where",
-        default="embedded",
-        show_default=True,
-        metavar="embedded|URL",
-        help="Where the run was published.",
-    )
-    return click.argument("reference", metavar="RUN")(option(command))
+    return click.argument("reference", metavar="RUN")(chain_option(command))
 
 
 def member_options(command: _Command) -> _Command:
@@ -46,10 +53,30 @@ def member_options(command: _Command) -> _Command:
 
 def run_desk(reference: str, where: str) -> RunDesk:
     """Return a run's contracts at hand."""
-    from parity_flwr.app.chains.desk import RunDesk
+    from parity_flwr.app.chains.run_desk import RunDesk
 
     environment = Environment.read()
     return RunDesk(RunFolder.find(reference, environment.home), where, environment)
+
+
+def _claiming_desk(
+    reference: str | None, bundle: Path | None, deployment: Path | None, where: str
+) -> Desk:
+    from parity_flwr.app.chains.member_desks import BundleDesk, DeploymentDesk
+
+    environment = Environment.read()
+    if bundle is not None and reference is None and deployment is None:
+        return BundleDesk.open(bundle, where, environment)
+    if deployment is not None and reference is None and bundle is None:
+        return DeploymentDesk.open(deployment, where, environment)
+    if reference is not None and bundle is None and deployment is None:
+        return run_desk(reference, where)
+    given = [each for each in (reference, bundle, deployment) if each is not None]
+    raise ConfigError(
+        "parity claim needs one of RUN, --bundle FILE and --deployment FILE",
+        came=f"{len(given)} of them" if given else "none",
+        action="see 'parity claim --help'",
+    )
 
 
 @click.command(
@@ -59,32 +86,61 @@ def run_desk(reference: str, where: str) -> RunDesk:
     )
 )
 @run_chain
+@quiet_option
 @json_option
-def rewards(reference: str, where: str, as_json: bool) -> None:
+def rewards(reference: str, where: str, quiet: bool, as_json: bool) -> None:
     """Show what every client earned, may claim by now, and was paid, in tokens."""
     from parity_flwr.app.chains.money import rewards_of
 
-    found = rewards_of(run_desk(reference, where))
-    Output(as_json).result(found, lambda out: _draw_rewards(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "reading the chain"):
+        found = rewards_of(run_desk(reference, where))
+    out.result(found, lambda out: _draw_rewards(out, found))
 
 
 @click.command(
     epilog=examples(
         "parity claim latest --identity client-3",
-        "parity claim latest --chain http://127.0.0.1:8545 --wallet mine",
+        "parity claim --bundle run.parity --chain http://127.0.0.1:8545 --wallet mine",
+        "parity claim --deployment deployment.json --chain http://127.0.0.1:8545 --wallet mine",
     )
 )
-@run_chain
+@click.argument("reference", metavar="[RUN]", required=False)
+@chain_option
+@click.option(
+    "--bundle", type=_FILE, help="Take the score list from this file of 'parity bundle'."
+)
+@click.option(
+    "--deployment",
+    type=_FILE,
+    help="Take the score list from IPFS (PARITY_IPFS_URL), by the CID on chain.",
+)
 @member_options
+@quiet_option
 @json_option
 def claim(
-    reference: str, where: str, wallet: str | None, identity: str | None, as_json: bool
+    reference: str | None,
+    where: str,
+    bundle: Path | None,
+    deployment: Path | None,
+    wallet: str | None,
+    identity: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
-    """Claim all that a member was granted so far; its account is paid."""
+    """Claim all that a member was granted so far; its account is paid.
+
+    A member that has no folder of the run needs its bundle, or the deployment's file.
+    """
     from parity_flwr.app.chains import money
 
-    found = money.claim(run_desk(reference, where), wallet=wallet, identity=identity)
-    Output(as_json).result(
+    out, desk = (
+        Output(as_json, quiet=quiet),
+        _claiming_desk(reference, bundle, deployment, where),
+    )
+    with Meter(out, "claiming"):
+        found = money.claim(desk, wallet=wallet, identity=identity)
+    out.result(
         found,
         lambda out: out.line(
             f"paid {found['paid']} tokens to {found['account']} ({found['gas']} gas); "
@@ -97,6 +153,7 @@ def claim(
 @run_chain
 @click.argument("tokens")
 @member_options
+@quiet_option
 @json_option
 def stake(
     reference: str,
@@ -104,14 +161,19 @@ def stake(
     tokens: str,
     wallet: str | None,
     identity: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Put TOKENS of a member's at stake."""
     from parity_flwr.app.chains import money
 
     amount = scaled(tokens, decimals=18, name="TOKENS")
-    found = money.stake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
-    Output(as_json).result(found, lambda out: _draw_stake(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "staking"):
+        found = money.stake(
+            run_desk(reference, where), amount, wallet=wallet, identity=identity
+        )
+    out.result(found, lambda out: draw_stake(out, found))
 
 
 @click.command(
@@ -124,6 +186,7 @@ def stake(
 @click.argument("tokens", required=False)
 @click.option("--withdraw", is_flag=True, help="Pay out what has waited long enough.")
 @member_options
+@quiet_option
 @json_option
 def unstake(
     reference: str,
@@ -132,6 +195,7 @@ def unstake(
     withdraw: bool,
     wallet: str | None,
     identity: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Begin to take TOKENS out of a member's stake; they can be withdrawn later."""
@@ -144,21 +208,30 @@ def unstake(
             action="see 'parity unstake --help'",
         )
     amount = None if tokens is None else scaled(tokens, decimals=18, name="TOKENS")
-    found = money.unstake(run_desk(reference, where), amount, wallet=wallet, identity=identity)
-    Output(as_json).result(found, lambda out: _draw_stake(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "unstaking"):
+        found = money.unstake(
+            run_desk(reference, where), amount, wallet=wallet, identity=identity
+        )
+    out.result(found, lambda out: draw_stake(out, found))
 
 
 @click.command(epilog=examples("parity slash latest --dry-run", "parity slash latest --json"))
 @run_chain
 @click.option("--wallet", metavar="NAME", help="The slasher's wallet, for a URL.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be slashed.")
+@quiet_option
 @json_option
-def slash(reference: str, where: str, wallet: str | None, dry_run: bool, as_json: bool) -> None:
+def slash(
+    reference: str, where: str, wallet: str | None, dry_run: bool, quiet: bool, as_json: bool
+) -> None:
     """Slash the offences that a run's journal shows, each once, with its evidence by CID."""
     from parity_flwr.app.chains.slashing import slash_run
 
-    found = slash_run(run_desk(reference, where), wallet=wallet, dry_run=dry_run)
-    Output(as_json).result(found, lambda out: _draw_offences(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "slashing"):
+        found = slash_run(run_desk(reference, where), wallet=wallet, dry_run=dry_run)
+    out.result(found, lambda out: _draw_offences(out, found))
 
 
 def draw_standings(out: Output, found: dict[str, Any]) -> None:
@@ -223,7 +296,8 @@ def _draw_offences(out: Output, found: dict[str, Any]) -> None:
     out.table(table)
 
 
-def _draw_stake(out: Output, found: dict[str, Any]) -> None:
+def draw_stake(out: Output, found: dict[str, Any]) -> None:
+    """Draw what a member has at stake."""
     out.line(
         f"{found['account']} has {found['stake']} tokens at stake, {found['unbonding']} "
         f"unbonding, {found['balance']} at hand"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -26,6 +26,13 @@ class _PipeConsole(Console):
         raise BrokenPipeError
 
 
+def _console(file: TextIO, *, quiet: bool = False) -> Console:
+    """Return a console; FORCE_COLOR brings colours to a pipe, but nothing is redrawn there."""
+    console = _PipeConsole(highlight=False, markup=False, file=file, quiet=quiet)
+    console.is_interactive = console.is_interactive and file.isatty()
+    return console
+
+
 class Output:
     """Where a command's words go.
 
@@ -35,19 +42,38 @@ class Output:
         One JSON object on stdout and nothing else there; progress goes to stderr.
     quiet : bool, keyword-only
         No progress.
+
+    Attributes
+    ----------
+    console
+        Where results for people go: stdout.
+    errors
+        Where a :class:`parity_flwr.cli.progress.Meter` is drawn: stderr.
+    progress
+        Where a live table is drawn: stdout, or stderr if that is for JSON.
     """
 
     def __init__(self, as_json: bool, *, quiet: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
         # explicit files: an engine may redirect this process's stdout and stderr to a log
-        self.console = _PipeConsole(highlight=False, markup=False, file=sys.stdout)
-        self.progress = _PipeConsole(
-            highlight=False,
-            markup=False,
-            file=sys.stderr if as_json else sys.stdout,
-            quiet=quiet,
-        )
+        self.console = _console(sys.stdout)
+        self.errors = _console(sys.stderr, quiet=quiet)
+        self.progress = _console(sys.stderr if as_json else sys.stdout, quiet=quiet)
+
+    @classmethod
+    def of(cls, context: click.Context, as_json: bool, *, quiet: bool = False) -> Output:
+        """Return where the words of a command go that another command may have called."""
+        given = context.obj
+        return given if isinstance(given, Output) else cls(as_json, quiet=quiet)
+
+    def takes(self, request: object) -> bool:
+        """Say whether the caller wants what would be run instead of its run.
+
+        `parity check` asks `parity run` for its request in this way, so that both always
+        understand the same options alike.
+        """
+        return False
 
     def result(self, data: Mapping[str, Any], human: Callable[[Output], None]) -> None:
         """Write the result: `data` as one JSON object, or what `human` draws."""
@@ -99,6 +125,11 @@ def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
+
+
+def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --quiet to a command (given to the function as `quiet`)."""
+    return click.option("--quiet", is_flag=True, help="No progress.")(function)
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:

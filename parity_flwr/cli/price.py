@@ -29,7 +29,9 @@ _TOKEN_DECIMALS, _DECIMALS = 18, 6
 @click.option("--memory-gb-hours", default="0", help="Memory times time used.")
 @click.option("--storage-gb", default="0", help="Stored.")
 @click.option("--network-gb", default="0", help="Sent and received.")
-@click.option("--cycles", type=click.IntRange(0, pricing.MAX_COUNT), default=0)
+@click.option(
+    "--cycles", type=click.IntRange(0, pricing.MAX_COUNT), default=0, help="Of computation."
+)
 @json_option
 def price(
     base: str | None,

@@ -8,7 +8,8 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 
 _EPILOG = examples(
     "parity report latest",
@@ -22,15 +23,19 @@ _EPILOG = examples(
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the report goes."
 )
+@quiet_option
 @json_option
-def report(reference: str, output: Path | None, as_json: bool) -> None:
+def report(reference: str, output: Path | None, quiet: bool, as_json: bool) -> None:
     """Write a run's report (one HTML file) and its metrics.jsonl."""
     from parity_flwr.app.report.build import write_report
     from parity_flwr.app.verification.verify import verify
 
     folder = RunFolder.find(reference, Environment.read().home)
-    verification = verify(folder)
-    path = write_report(folder, output=output, verification=verification)
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, f"verifying {folder.id}") as meter:
+        verification = verify(folder, steps=meter)
+    with Meter(out, f"drawing the report of {folder.id}"):
+        path = write_report(folder, output=output, verification=verification)
     metrics = folder.path / "metrics.jsonl"
 
     def human(out: Output) -> None:
@@ -47,4 +52,4 @@ def report(reference: str, output: Path | None, as_json: bool) -> None:
         "metrics": str(metrics),
         "verify": "ok" if verification.ok else "failed",
     }
-    Output(as_json).result(result, human)
+    out.result(result, human)

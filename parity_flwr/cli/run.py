@@ -9,8 +9,9 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.cli.asked import asked_of
 from parity_flwr.cli.chain_options import chain_options, draw_chain
+from parity_flwr.cli.disk_options import disk_cap_option, draw_disk
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.cli.run_table import (
     DEFAULT_CLIENTS,
@@ -25,6 +26,7 @@ _EPILOG = examples(
     "parity run examples/quickstart",
     "parity run examples/quickstart --engine inprocess --clients 20",
     "parity run . --run-config 'num-server-rounds=5 seed=7' --baseline",
+    "parity run examples/healthcare --data support2.csv.gz",
     "parity run . --engine deployment --superlink 127.0.0.1:8000",
     "parity run . --resume latest",
     "parity run . --chain embedded",
@@ -53,6 +55,11 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     out.line(f"excluded   {', '.join(result['excluded']) or 'nobody'}")
     out.line(f"model      {result['model_hash']}")
     draw_chain(out, result["chain"])
+    draw_disk(out, result["disk"])
+    for line in result["summary"]:
+        out.line(line)
+    if result["results"]:
+        out.line(f"results    {result['results']}")
     out.line(f"next       parity report {result['run_id']}")
 
 
@@ -68,7 +75,9 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 
 @click.command(epilog=_EPILOG)
 @click.argument("app", type=click.Path(exists=True, path_type=Path))
-@click.option("--engine", type=_ENGINES, default=None, help="[default: simulation]")
+@click.option(
+    "--engine", type=_ENGINES, default=None, help="What runs it.  [simulation; CSV: inprocess]"
+)
 @click.option(
     "--clients",
     type=click.IntRange(1),
@@ -77,6 +86,12 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 )
 @click.option(
     "--run-config", multiple=True, metavar="K=V", help="As of 'flwr run'; repeatable."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For an app with 'data' in its config: the file's path.",
 )
 @click.option("--superlink", metavar="ADDRESS", help="HOST:PORT of a running SuperLink.")
 @click.option(
@@ -87,28 +102,34 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @click.option("--resume", metavar="RUN", help="Continue a run that did not complete.")
 @click.option("--reputation-from", metavar="RUN", help="Start with that run's reputation.")
 @click.option("--keep-updates", is_flag=True, help="Keep updates for 'verify --updates'.")
+@disk_cap_option
 @click.option("--baseline", is_flag=True, help="Run again without reputation, to compare.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds at most.")
 @click.option("--quiet", is_flag=True, help="No live table.")
 @chain_options
 @table_options
 @json_option
+@click.pass_context
 def run(
+    context: click.Context,
     app: Path,
     engine: str | None,
     clients: int | None,
     run_config: tuple[str, ...],
+    data: Path | None,
     superlink: str | None,
     root_certificates: Path | None,
     resume: str | None,
     reputation_from: str | None,
     keep_updates: bool,
+    disk_cap: int | None,
     baseline: bool,
     timeout: float | None,
     quiet: bool,
     chain: str | None,
     wallet: str | None,
     members: Path | None,
+    by_stake: bool,
     target: str | None,
     model: str | None,
     rounds: int | None,
@@ -119,6 +140,7 @@ def run(
     epsilon: float | None,
     delta: float | None,
     clip: float | None,
+    attack: str | None,
     as_json: bool,
 ) -> None:
     """Run the Flower app in directory APP, and fail if it gives no sound model.
@@ -128,11 +150,13 @@ def run(
     """
     from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
+    from parity_flwr.app.engines.run_data import with_data
+    from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.app.runs.running import RunRequest, perform
 
     home = Environment.read().home
-    out = Output(as_json, quiet=quiet)
-    chosen = ChainChoice.parse(chain, wallet=wallet, members=members)
+    out = Output.of(context, as_json, quiet=quiet)
+    chosen = ChainChoice.parse(chain, wallet=wallet, members=members, by_stake=by_stake)
     options = TableOptions(
         target=target,
         model=model,
@@ -144,11 +168,13 @@ def run(
         epsilon=epsilon,
         delta=delta,
         clip=clip,
+        attack=attack,
     )
     if not app.is_dir():
         _refuse_for_a_table(
             {
                 "--run-config": bool(run_config),
+                "--data": data is not None,
                 "--superlink": bool(superlink),
                 "--root-certificates": bool(root_certificates),
                 "--reputation-from": bool(reputation_from),
@@ -164,26 +190,33 @@ def run(
             home=home,
             resume=RunFolder.find(resume, home) if resume else None,
             keep_updates=keep_updates,
+            disk_cap=disk_cap,
             chain=chosen,
+            asked=asked_of(context),
             out=out,
         )
-        out.result(found, lambda out: draw_table(out, found))
+        if found:
+            out.result(found, lambda out: draw_table(out, found))
         return
     options.refuse_for_an_app()
     request = RunRequest(
         app=app,
         engine=Engine(engine or ("deployment" if superlink else "simulation")),
         num_clients=DEFAULT_CLIENTS if clients is None else clients,
-        run_config=run_config,
+        run_config=with_data(run_config, data),
         superlink=superlink,
         root_certificates=root_certificates,
         resume=RunFolder.find(resume, home) if resume else None,
         reputation_from=RunFolder.find(reputation_from, home) if reputation_from else None,
         keep_updates=keep_updates,
+        disk_cap=disk_cap,
         baseline=baseline,
         timeout_s=timeout,
         chain=chosen,
+        asked=asked_of(context),
     )
+    if out.takes(request):
+        return
     with LiveTable(out.progress) as table:
         result = perform(request, table)
     out.result(result, lambda out: _draw(out, result))

@@ -9,11 +9,22 @@ from rich.text import Text
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder, all_runs
+from parity_flwr.app.runs.in_use import is_in_use
+from parity_flwr.app.runs.size import folder_bytes, shown_size
 from parity_flwr.app.text import printable
 from parity_flwr.cli.members import draw_standings, run_desk
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
-from parity_flwr.core.records import DIMENSIONS
+from parity_flwr.cli.runs_rm import remove_runs
 from parity_flwr.errors import ParityError
+
+
+def _listed(folder: RunFolder) -> dict[str, Any]:
+    """Return one run as plain data, with its size and whether a process is at work in it."""
+    return {
+        **_summary(folder),
+        "bytes": folder_bytes(folder.path),
+        "in_use": is_in_use(folder.path),
+    }
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:
@@ -38,28 +49,41 @@ def _draw_runs(out: Output, summaries: list[dict[str, Any]]) -> None:
     if not summaries:
         out.line("no runs yet; start one with: parity demo")
         return
-    table = plain_table("run", "status", "rounds", "quality", "excluded", right=("rounds",))
+    right = ("rounds", "size")
+    table = plain_table("run", "status", "rounds", "size", "quality", "excluded", right=right)
     for each in summaries:
         metric = each.get("metric")
         table.add_row(
             each["run_id"],
             each["status"],
             f"{each.get('rounds', '–')}",
+            shown_size(each["bytes"]),
             Text(printable(f"{metric['name']} {metric['value']:.4g}") if metric else "–"),
             Text(printable(", ".join(each.get("excluded", [])), limit=80)),
         )
     out.table(table)
 
 
-@click.command(epilog=examples("parity runs", "parity runs --json"))
+@click.group(
+    invoke_without_command=True,
+    epilog=examples("parity runs", "parity runs --json", "parity runs rm --older-than 30d"),
+)
 @json_option
-def runs(as_json: bool) -> None:
-    """List the runs, oldest first."""
-    summaries = [_summary(folder) for folder in all_runs(Environment.read().home)]
+@click.pass_context
+def runs(context: click.Context, as_json: bool) -> None:
+    """List the runs, oldest first; `rm` removes some."""
+    if context.invoked_subcommand is not None:
+        return
+    summaries = [_listed(folder) for folder in all_runs(Environment.read().home)]
     Output(as_json).result({"runs": summaries}, lambda out: _draw_runs(out, summaries))
 
 
+runs.add_command(remove_runs)
+
+
 def _draw_reputation(out: Output, result: dict[str, Any]) -> None:
+    from parity_flwr.core.records import DIMENSIONS
+
     clients = result["clients"]
     if not clients:
         out.line(f"{result['run_id']}: no round stands in the journal yet")

@@ -9,10 +9,12 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from parity_flwr.app.pace import Steps
     from parity_flwr.app.verification.trust import Trust
     from parity_flwr.app.verification.verify import Verification
 
@@ -54,6 +56,7 @@ def show_lines(out: Output, found: Verification) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Recompute the facts too, from the updates kept in this folder.",
 )
+@quiet_option
 @json_option
 @click.pass_context
 def verify(
@@ -63,6 +66,7 @@ def verify(
     trust: str | None,
     url: str | None,
     updates: Path | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Recompute a run's decisions from its journal; exit 1 if anything differs."""
@@ -70,11 +74,13 @@ def verify(
 
     _require_one(reference, bundle, updates)
     trusted = Trust.parse(trust) if trust is not None else None
-    name, found, more = (
-        _verify_bundle(bundle, trusted, url)
-        if bundle is not None
-        else _verify_run(reference or "", updates, trusted, url)
-    )
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, f"verifying {bundle or reference}") as meter:
+        name, found, more = (
+            _verify_bundle(bundle, trusted, url, meter)
+            if bundle is not None
+            else _verify_run(reference or "", updates, trusted, url, meter)
+        )
 
     def human(out: Output) -> None:
         show_lines(out, found)
@@ -82,26 +88,26 @@ def verify(
 
     lines = [{"name": each.name, "ok": each.ok, "detail": each.detail} for each in found.lines]
     result = {**more, "verify": "ok" if found.ok else "failed", "lines": lines}
-    Output(as_json).result(result, human)
+    out.result(result, human)
     context.exit(0 if found.ok else 1)
 
 
 def _verify_run(
-    reference: str, updates: Path | None, trust: Trust | None, url: str | None
+    reference: str, updates: Path | None, trust: Trust | None, url: str | None, steps: Steps
 ) -> tuple[str, Verification, dict[str, Any]]:
     from parity_flwr.app.verification.verify import verify as verify_run
 
     folder = RunFolder.find(reference, Environment.read().home)
-    found = verify_run(folder, updates=updates, trust=trust, url=url)
+    found = verify_run(folder, updates=updates, trust=trust, url=url, steps=steps)
     return folder.id, found, {"run_id": folder.id}
 
 
 def _verify_bundle(
-    path: Path, trust: Trust | None, url: str | None
+    path: Path, trust: Trust | None, url: str | None, steps: Steps
 ) -> tuple[str, Verification, dict[str, Any]]:
     from parity_flwr.app.bundle.verifying import verify_bundle
 
-    found = verify_bundle(path, trust=trust, url=url)
+    found = verify_bundle(path, trust=trust, url=url, steps=steps)
     more = {"run_id": found.run_id, "bundle": str(path), "anchored": found.anchored}
     return str(path), found, more
 

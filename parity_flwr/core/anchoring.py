@@ -7,8 +7,10 @@ and fees are integers in wei.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 REORG_WINDOW = 64
 """How many blocks may be replaced before the index refuses to go on."""
@@ -85,6 +87,12 @@ class Inclusion:
     gas_used: int
     succeeded: bool
     created: str | None = None
+
+
+def mined_as(inclusion: Inclusion | None) -> Mapping[str, Any]:
+    """Return the fields of an :class:`OutboxRow` that an inclusion sets, all None without."""
+    names = [field.name for field in fields(Inclusion)]
+    return {name: None if inclusion is None else getattr(inclusion, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

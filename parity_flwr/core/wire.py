@@ -24,6 +24,12 @@ RUN: Final = "parity-run"
 ROUND: Final = "server-round"
 """Configuration key: Flower's own name of the round."""
 
+RESUME: Final = "parity-resume"
+"""Run config key: the run to continue, by its id where the ServerApp runs."""
+
+REPUTATION_FROM: Final = "parity-reputation-from"
+"""Run config key: the run whose reputation to start with, by its id there."""
+
 CANDIDATES: Final = "parity-candidates"
 """Configuration key of a validation request: how many candidate models it holds."""
 

@@ -41,5 +41,6 @@ def main(grid: Grid, context: Context) -> None:
         grid=grid,
         initial_arrays=ArrayRecord({name: Array(array) for name, array in model.items()}),
         num_rounds=int(config["num-server-rounds"]),
+        timeout=float(config["round-timeout"]),
         evaluate_fn=evaluate,
     )

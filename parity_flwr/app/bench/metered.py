@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flwr.app import Context, Message, RecordDict
@@ -60,6 +61,35 @@ class MeteredGrid(InProcessGrid):
                 self.up_bytes += _packed_size(each.content, models=True)
         self.inside_s += time.process_time() - started
         return replies
+
+
+class RoundMeter:
+    """What one round of secure aggregation costs both sides, whoever's it is.
+
+    ``client_s`` and ``server_s`` are CPU seconds: all clients' inside their mod, and the
+    server's outside of the grid. ``up_bytes`` and ``down_bytes`` are what one client sends,
+    and what it is sent besides the model.
+    """
+
+    def __init__(self) -> None:
+        self.watch = Stopwatch()
+        self.server_s = 0.0
+        self.up_bytes = 0
+        self.down_bytes = 0
+
+    @property
+    def client_s(self) -> float:
+        """CPU seconds of all clients."""
+        return self.watch.cpu_s
+
+    @contextmanager
+    def over(self, grid: InProcessGrid) -> Iterator[MeteredGrid]:
+        """Count what the server does, and all that passes through the grid that it gets."""
+        metered = MeteredGrid(grid)
+        started = time.process_time()
+        yield metered
+        self.server_s = time.process_time() - started - metered.inside_s
+        self.up_bytes, self.down_bytes = metered.up_bytes, metered.down_bytes
 
 
 def _packed_size(content: RecordDict, *, models: bool) -> int:

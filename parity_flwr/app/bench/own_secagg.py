@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +18,7 @@ from flwr.app import (
 from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
-from parity_flwr.app.bench.metered import MeteredGrid, Stopwatch
+from parity_flwr.app.bench.metered import MeteredGrid, RoundMeter
 from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.clients import SecAggMod
 from parity_flwr.core.encoding import model_hash
@@ -42,9 +41,7 @@ _ARRAY = "w"
 class OwnSecagg:
     """One round among clients that have trained already.
 
-    After :meth:`run`, ``client_s`` and ``server_s`` hold CPU seconds: all clients' inside
-    the mod, and the server's outside of the grid. ``up_bytes`` and ``down_bytes`` are what
-    one client sends, and what it is sent besides the model.
+    After :meth:`run`, ``meter`` says what it cost.
 
     Parameters
     ----------
@@ -59,27 +56,15 @@ class OwnSecagg:
         self._degree = degree
         self._model = {_ARRAY: np.zeros(updates[0].size, np.float32)}
         self._signers = [Ed25519Signer.generate() for _ in updates]
-        self._watch = Stopwatch()
-        self.server_s = 0.0
-        self.up_bytes = 0
-        self.down_bytes = 0
-
-    @property
-    def client_s(self) -> float:
-        """CPU seconds of all clients."""
-        return self._watch.cpu_s
+        self.meter = RoundMeter()
 
     def run(self) -> NDArray[np.float64]:
         """Return the mean of the updates; RunError if the sum was lost."""
         count = len(self._updates)
         with InProcessGrid(self._app(), count) as grid:
-            metered = MeteredGrid(grid)
             nodes = tuple(grid.get_node_ids())
-            started = time.process_time()
-            mean = self._round(SecureSum(self._session(count), nodes), metered)
-            self.server_s = time.process_time() - started - metered.inside_s
-        self.up_bytes, self.down_bytes = metered.up_bytes, metered.down_bytes
-        return mean
+            with self.meter.over(grid) as metered:
+                return self._round(SecureSum(self._session(count), nodes), metered)
 
     def _round(self, one: SecureSum, grid: MeteredGrid) -> NDArray[np.float64]:
         conversation = Conversation(grid, _TIMEOUT_S)
@@ -113,7 +98,7 @@ class OwnSecagg:
 
     def _app(self) -> ClientApp:
         peers = GivenKeys(frozenset(each.public_key for each in self._signers))
-        app = ClientApp(mods=[self._watch, SecAggMod(self._signer, peers=peers)])
+        app = ClientApp(mods=[self.meter.watch, SecAggMod(self._signer, peers=peers)])
 
         @app.train()
         def train(message: Message, context: Context) -> Message:

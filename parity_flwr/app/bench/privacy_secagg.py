@@ -5,10 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from parity_flwr.app.bench.metered import RoundMeter
 
 FULL: Final = ((10, 1_000_000), (100, 100_000))
 QUICK: Final = ((10, 100_000),)
@@ -79,17 +82,6 @@ def measure_secagg(
     return SecaggFigures(tuple(_case(n, d, repeat=repeat, report=report) for n, d in sizes))
 
 
-class _Round(Protocol):
-    """A round that was run."""
-
-    server_s: float
-    up_bytes: int
-    down_bytes: int
-
-    @property
-    def client_s(self) -> float: ...
-
-
 def _case(
     clients: int, parameters: int, *, repeat: int, report: Callable[[str], None]
 ) -> SecaggCase:
@@ -117,7 +109,7 @@ def _own(updates: Sequence[NDArray[np.float32]]) -> tuple[Costs, float]:
     own = OwnSecagg(updates)
     mean = own.run()
     expected = np.mean([each.astype(np.float64) for each in updates], axis=0)
-    return _costs(own, updates), float(np.abs(mean - expected).max())
+    return _costs(own.meter, updates), float(np.abs(mean - expected).max())
 
 
 def _flower(updates: Sequence[NDArray[np.float32]], *, shares: int) -> Costs:
@@ -125,10 +117,10 @@ def _flower(updates: Sequence[NDArray[np.float32]], *, shares: int) -> Costs:
 
     rival = FlowerSecagg(updates, shares=shares)
     rival.run()
-    return _costs(rival, updates)
+    return _costs(rival.meter, updates)
 
 
-def _costs(done: _Round, updates: Sequence[NDArray[np.float32]]) -> Costs:
+def _costs(done: RoundMeter, updates: Sequence[NDArray[np.float32]]) -> Costs:
     parameters = updates[0].size
     return Costs(
         client_s=done.client_s / len(updates),

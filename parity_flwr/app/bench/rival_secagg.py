@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ from flwr.server.strategy import FedAvg
 from flwr.server.workflow import SecAggPlusWorkflow
 from numpy.typing import NDArray
 
-from parity_flwr.app.bench.metered import MeteredGrid, Stopwatch
+from parity_flwr.app.bench.metered import RoundMeter
 from parity_flwr.app.engines.inprocess import FIRST_NODE_ID, InProcessGrid
 from parity_flwr.errors import RunError
 
@@ -56,9 +55,7 @@ class _Keeping(FedAvg):
 class FlowerSecagg:
     """One round of SecAgg+ among clients that have trained already.
 
-    After :meth:`run`, ``client_s`` and ``server_s`` hold CPU seconds: all clients' inside
-    the mod, and the workflow's outside of the grid. ``up_bytes`` and ``down_bytes`` are what
-    one client sends, and what it is sent besides the model.
+    After :meth:`run`, ``meter`` says what it cost.
 
     Parameters
     ----------
@@ -71,28 +68,17 @@ class FlowerSecagg:
     def __init__(self, updates: Sequence[NDArray[np.float32]], *, shares: int) -> None:
         self._updates = updates
         self._shares = shares
-        self._watch = Stopwatch()
-        self.server_s = 0.0
-        self.up_bytes = 0
-        self.down_bytes = 0
-
-    @property
-    def client_s(self) -> float:
-        """CPU seconds of all clients."""
-        return self._watch.cpu_s
+        self.meter = RoundMeter()
 
     def run(self) -> NDArray[np.float64]:
         """Return the mean of the updates; RunError if the workflow gives up."""
         with InProcessGrid(self._app(), len(self._updates)) as grid:
-            metered = MeteredGrid(grid)
             proxies = [GridClientProxy(node, grid, 1) for node in grid.get_node_ids()]
             strategy = _Keeping(proxies)
             workflow = SecAggPlusWorkflow(self._shares, _THRESHOLD, max_weight=1.0)
             context = self._context(strategy)
-            started = time.process_time()
-            workflow(metered, context)
-            self.server_s = time.process_time() - started - metered.inside_s
-        self.up_bytes, self.down_bytes = metered.up_bytes, metered.down_bytes
+            with self.meter.over(grid) as metered:
+                workflow(metered, context)
         if strategy.mean is None:
             raise RunError("SecAgg+ needs to end well", came="no sum", action="see its log")
         return strategy.mean
@@ -109,7 +95,7 @@ class FlowerSecagg:
         return LegacyContext(plain, strategy=strategy)
 
     def _app(self) -> ClientApp:
-        app = ClientApp(mods=[self._watch, secaggplus_mod])
+        app = ClientApp(mods=[self.meter.watch, secaggplus_mod])
 
         @app.train()
         def train(message: Message, context: Context) -> Message:

@@ -18,6 +18,7 @@ from parity_flwr.app.bundle.layout import (
     Damage,
     damaged,
 )
+from parity_flwr.app.pace import Steps, counted, unseen
 from parity_flwr.core.canonical import loads
 from parity_flwr.errors import ContentError, DataError, JournalError
 
@@ -70,13 +71,15 @@ class Bundle:
             )
         return b"".join(self.pieces(name))
 
-    def damages(self) -> list[Damage]:
+    def damages(self, steps: Steps = unseen) -> list[Damage]:
         """Return every chunk that is not what was sealed, and what stands behind the last."""
+        names = [section.name for section in self.contents.sections]
+        places = (place for name in names for place in self._places(name))
+        total = sum(len(section.chunks) for section in self.contents.sections)
         with self.path.open("rb") as file:
             found = [
                 Damage(where, start, stop)
-                for section in self.contents.sections
-                for where, start, digest, stop in self._places(section.name)
+                for where, start, digest, stop in counted(places, steps, total=total)
                 if hashlib.sha256(_read(file, start, stop)).hexdigest() != digest
             ]
             size = file.seek(0, 2)
@@ -102,7 +105,7 @@ class Bundle:
         )
 
 
-def inspect(path: Path) -> tuple[Bundle | None, list[Damage]]:
+def inspect(path: Path, steps: Steps = unseen) -> tuple[Bundle | None, list[Damage]]:
     """Return the bundle in a file, None if its table cannot be read, and all damage.
 
     Raises
@@ -117,13 +120,29 @@ def inspect(path: Path) -> tuple[Bundle | None, list[Damage]]:
             size = file.seek(0, 2)
             file.seek(0)
             found = _opened(path, file, size)
-        return (None, [found]) if isinstance(found, Damage) else (found, found.damages())
+        return (None, [found]) if isinstance(found, Damage) else (found, found.damages(steps))
     except OSError as error:
         raise DataError(
             "a bundle needs a file that can be read",
             came=f"{error.strerror or type(error).__name__} for {ascii(str(path))[:200]}",
             action="check the path",
         ) from error
+
+
+def open_whole(path: Path) -> Bundle:
+    """Return the bundle in a file; nothing of it is used if one bit is wrong.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    ContentError
+        It is not as it was sealed.
+    """
+    bundle, damages = inspect(path)
+    if bundle is None or damages:
+        raise damaged(path, damages[0])
+    return bundle
 
 
 def _opened(path: Path, file: BinaryIO, size: int) -> Bundle | Damage:

@@ -15,6 +15,7 @@ from parity_flwr.app.bundle.layout import (
     damaged,
 )
 from parity_flwr.app.bundle.sealed import Bundle
+from parity_flwr.app.pace import Steps, counted, unseen
 from parity_flwr.core.canonical import dumps
 from parity_flwr.errors import ContentError
 from parity_flwr.files import atomic_file
@@ -23,8 +24,10 @@ Source = Callable[[], Iterator[bytes | memoryview]]
 """Gives a section's bytes from the start, the same ones each time it is called."""
 
 
-def seal(path: Path, *, run_id: str, sources: Mapping[str, Source]) -> Bundle:
-    """Write a bundle, atomically; each source is read twice.
+def seal(
+    path: Path, *, run_id: str, sources: Mapping[str, Source], steps: Steps = unseen
+) -> Bundle:
+    """Write a bundle, atomically; each source is read twice, which is a step each time.
 
     Raises
     ------
@@ -33,7 +36,10 @@ def seal(path: Path, *, run_id: str, sources: Mapping[str, Source]) -> Bundle:
     ConfigError
         A name or a size has no place in a bundle.
     """
-    sections = tuple(_measured(name, sources[name]) for name in sorted(sources))
+    names, total = sorted(sources), 2 * len(sources)
+    sections = tuple(
+        _measured(name, sources[name]) for name in counted(names, steps, total=total)
+    )
     table = dumps(Contents(run_id=run_id, sections=sections))
     root = hashlib.sha256(table).digest()
     head = MAGIC + len(table).to_bytes(8, "big") + root
@@ -42,9 +48,10 @@ def seal(path: Path, *, run_id: str, sources: Mapping[str, Source]) -> Bundle:
     try:
         with atomic_file(path) as file:
             file.write(head + hashlib.sha256(head).digest() + table)
-            for section in sections:
+            for done, section in enumerate(sections, start=len(sections) + 1):
                 for piece in sources[section.name]():
                     file.write(piece)
+                steps(done, total)
         damages = bundle.damages()
     except OSError as error:
         raise ContentError(

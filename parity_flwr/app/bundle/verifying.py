@@ -13,6 +13,7 @@ from parity_flwr.app.bundle.model_check import ModelCheck
 from parity_flwr.app.bundle.sealed import Bundle, inspect
 from parity_flwr.app.chains.evidence import ChainEvidence, asked_evidence
 from parity_flwr.app.journal.chain import Ending, Entry
+from parity_flwr.app.pace import Steps, counted, unseen
 from parity_flwr.app.verification.anchors import anchor_lines
 from parity_flwr.app.verification.chain import ActionCheck, ChainCheck, OrderCheck, SeedCheck
 from parity_flwr.app.verification.checks import Check, Line
@@ -20,6 +21,7 @@ from parity_flwr.app.verification.decisions import DecisionCheck, SignatureCheck
 from parity_flwr.app.verification.onchain import RecordedRounds, RegisteredMembers
 from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.published import PublishedCheck
+from parity_flwr.app.verification.stakes import CountedStakes
 from parity_flwr.app.verification.trust import (
     NAME,
     NOT_ANCHORED,
@@ -42,7 +44,11 @@ class BundleVerification(Verification):
 
 
 def verify_bundle(
-    path: Path, *, trust: Trust | None = None, url: str | None = None
+    path: Path,
+    *,
+    trust: Trust | None = None,
+    url: str | None = None,
+    steps: Steps = unseen,
 ) -> BundleVerification:
     """Check a bundle, offline unless `url` names a node to ask.
 
@@ -58,6 +64,8 @@ def verify_bundle(
     url : str, optional, keyword-only
         A node of the chain that the run was published to: it is asked for its record, and
         what the bundle says of it is not looked at.
+    steps : Steps, optional, keyword-only
+        Is told how many of the file's chunks were looked at, then of the journal's entries.
 
     Raises
     ------
@@ -70,13 +78,13 @@ def verify_bundle(
     """
     if trust is not None and url is None:
         require_offline(trust)
-    bundle, damages = inspect(path)
+    bundle, damages = inspect(path, steps)
     if bundle is None or damages:
         named = "; ".join(str(each) for each in damages[:_NAMED])
         more = f"; and {len(damages) - _NAMED} places more" if len(damages) > _NAMED else ""
         run_id = bundle.contents.run_id if bundle else ""
         return BundleVerification((Line("bundle", False, named + more),), run_id, False)
-    return _verified(bundle, trust, _evidence(bundle, url))
+    return _verified(bundle, trust, _evidence(bundle, url), steps)
 
 
 def _evidence(bundle: Bundle, url: str | None) -> ChainEvidence | None:
@@ -93,7 +101,7 @@ def _evidence(bundle: Bundle, url: str | None) -> ChainEvidence | None:
 
 
 def _verified(
-    bundle: Bundle, trust: Trust | None, evidence: ChainEvidence | None
+    bundle: Bundle, trust: Trust | None, evidence: ChainEvidence | None, steps: Steps
 ) -> BundleVerification:
     chain = ChainCheck(bundle.contents.run_id)
     files = BundledPublished(bundle)
@@ -112,7 +120,8 @@ def _verified(
     if evidence is not None:
         rounds = RecordedRounds(evidence, files)
         checks.extend((rounds, RegisteredMembers(evidence, rounds)))
-    lines = (_whole(bundle), *walk(chain, _entries(bundle), checks))
+        checks.append(CountedStakes(evidence, rounds))
+    lines = (_whole(bundle), *walk(chain, counted(_entries(bundle), steps), checks))
     if not chain.count:
         lines = (*lines, Line("entries", False, "the journal has none"))
     roots = {

@@ -15,6 +15,7 @@ from parity_flwr.app.bundle.sealed import Bundle
 from parity_flwr.app.bundle.sealing import Source, seal
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.app.pace import Steps, unseen
 from parity_flwr.app.runs.checkpoint import UpdateStore
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.publications import FolderPublications
@@ -46,6 +47,7 @@ def bundle_run(
     updates: bool = False,
     store: ContentStore | None = None,
     records: Mapping[str, bytes] | None = None,
+    steps: Steps = unseen,
 ) -> Bundled:
     """Write one file that lets a third party verify a run offline.
 
@@ -65,6 +67,8 @@ def bundle_run(
         Where published content is, by default in the run's folder.
     records : mapping of str to bytes, optional, keyword-only
         What a chain recorded, for whoever checks it: becomes the sections ``chain/NAME``.
+    steps : Steps, optional, keyword-only
+        Is told how far the writing is.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def bundle_run(
             sources |= _updates_of(record, UpdateStore(run.updates))
         for name, data in (records or {}).items():
             sources[f"chain/{name}"] = _constant(data)
-        bundle = seal(output, run_id=journal.run_id, sources=sources)
+        bundle = seal(output, run_id=journal.run_id, sources=sources, steps=steps)
     return Bundled(
         bundle=bundle, head=head, rounds=last.round if last else 0, published=published
     )

@@ -19,16 +19,24 @@ class ChainChoice:
     Raises
     ------
     ConfigError
-        ``where`` is neither "embedded" nor a URL, or a wallet or members are named for the
-        embedded chain, whose keys a run makes for itself.
+        ``where`` is neither "embedded" nor a URL, a wallet or members are named for the
+        embedded chain, whose keys a run makes for itself, or stakes are to count without
+        members.
     """
 
     where: str = EMBEDDED
     wallet: str | None = None  # a wallet of the home; None: PARITY_CHAIN_KEY or "default"
     members: Path | None = None  # who is registered, see members_file.read_members
     rewards: RewardConfig = field(default_factory=RewardConfig)
+    by_stake: bool = False  # whether what members have at stake counts (S of P-28)
 
     def __post_init__(self) -> None:
+        if self.by_stake and self.members is None:
+            raise ConfigError(
+                "--by-stake needs --members, whose stakes are read when the run begins",
+                came="none",
+                action="give --chain a URL and --members a file, or leave --by-stake out",
+            )
         if self.embedded:
             for name, value in (("--wallet", self.wallet), ("--members", self.members)):
                 if value is not None:
@@ -51,7 +59,12 @@ class ChainChoice:
 
     @classmethod
     def parse(
-        cls, where: str | None, *, wallet: str | None = None, members: Path | None = None
+        cls,
+        where: str | None,
+        *,
+        wallet: str | None = None,
+        members: Path | None = None,
+        by_stake: bool = False,
     ) -> ChainChoice | None:
         """Return what the options ask for, None for no chain.
 
@@ -63,8 +76,9 @@ class ChainChoice:
         True
         """
         if where is not None and where != OFF:
-            return cls(where=where, wallet=wallet, members=members)
-        for name, value in (("--wallet", wallet), ("--members", members)):
+            return cls(where=where, wallet=wallet, members=members, by_stake=by_stake)
+        given = (("--wallet", wallet), ("--members", members), ("--by-stake", by_stake or None))
+        for name, value in given:
             if value is not None:
                 raise ConfigError(
                     f"{name} needs a --chain", came="none", action="give --chain a URL"

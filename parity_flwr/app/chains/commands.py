@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from parity_flwr.app.chains.keys import choose_wallet
+from parity_flwr.app.chains.keys import choose_wallet, require_coins
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.environment import Environment
 from parity_flwr.chain_bridge.chain import Chain
@@ -71,6 +71,7 @@ class ChainDesk:
             chain_id=chain.chain_id,
             name=name,
         )
+        require_coins(chain, wallet)
         confirmations = 0 if chain.chain_id in DEVELOPMENT_CHAINS else 2
         sender = Sender(
             chain,

@@ -1,83 +1,79 @@
-"""A run's contracts at hand: reading them, and sending with a member's wallet."""
+"""A deployment's contracts at hand: reading them, and sending with a member's wallet."""
 
 from __future__ import annotations
 
-import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity_flwr.app.chains.evidence import copied_chain, gather
-from parity_flwr.app.chains.keys import choose_wallet
-from parity_flwr.app.chains.opening import keys_path
+from parity_flwr.app.chains.evidence import gather
+from parity_flwr.app.chains.keys import choose_wallet, require_coins
 from parity_flwr.app.chains.places import ChainPlaces
-from parity_flwr.app.chains.run_keys import RunKeys
 from parity_flwr.app.environment import Environment
-from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.runs.publications import FolderPublications
 from parity_flwr.chain_bridge.calls import decode_result, encode_call
 from parity_flwr.chain_bridge.chain import Call, Chain
-from parity_flwr.chain_bridge.connecting import EMBEDDED, connect
-from parity_flwr.chain_bridge.content.directory import DirectoryStore
+from parity_flwr.chain_bridge.connecting import connect
 from parity_flwr.chain_bridge.contracts import ContractName, artifact
 from parity_flwr.chain_bridge.deployment import Deployment
-from parity_flwr.chain_bridge.embedded import STATE_FILE, EmbeddedChain
 from parity_flwr.chain_bridge.memory_outbox import MemoryOutbox
 from parity_flwr.chain_bridge.sender import Sender
 from parity_flwr.chain_bridge.sender_settings import SenderSettings
 from parity_flwr.chain_bridge.wallet import DEVELOPMENT_CHAINS, Wallet
 from parity_flwr.core.anchoring import ChainLog, Intent, OutboxRow
-from parity_flwr.core.canonical import MAX_BYTES, loads
 from parity_flwr.core.content.scores import ScoreList
-from parity_flwr.errors import ChainError, ConfigError
+from parity_flwr.errors import ChainError
 
 SEND_S = 300.0
-_GAS_MONEY = 10**20  # wei on the embedded chain
 
 
 @dataclass(frozen=True)
-class RunDesk:
-    """One run on one chain.
+class KeyInUse:
+    """A chain that can be written, and the key that will sign."""
 
-    Parameters
-    ----------
-    run : RunFolder
-    where : str
-        "embedded" or a URL.
-    environment : Environment
-    """
+    chain: Chain
+    wallet: Wallet
+    locks: Path  # where the lock on the key lies
 
-    run: RunFolder
-    where: str
+
+class Desk(ABC):
+    """The contracts of one deployment, known from a run's folder, a bundle or a file."""
+
+    where: str  # "embedded" or a URL
     environment: Environment
 
     @property
+    @abstractmethod
+    def run_id(self) -> str:
+        """The run's, empty if only the contracts are known."""
+
+    @property
+    @abstractmethod
     def deployment(self) -> Deployment:
-        """The run's contracts; ConfigError if it was not published to this kind of chain."""
-        places = ChainPlaces(self.run.path)
-        found = places.only()
-        if found is None or (self.where == EMBEDDED) != places.embedded.is_dir():
-            raise ConfigError(
-                f"{self.run.id} needs to be a run on the chain that was named",
-                came="one without a chain" if found is None else "a run on another",
-                action="pass --chain as the run had it",
-            )
-        return found
+        """The contracts; ConfigError if they are not on this kind of chain."""
+
+    @abstractmethod
+    def scores(self, number: int, *, cid: bytes) -> ScoreList:
+        """Return the score list of a published round, which the ledger names by its CID.
+
+        Raises
+        ------
+        ConfigError, ContentError
+            It is not here, or not what was named.
+        """
+
+    def holds(self, number: int) -> bool:
+        """Say whether a round's score list can be expected here."""
+        return True
 
     @contextmanager
     def reading(self) -> Iterator[Chain]:
         """Connect, to ask only: to a copy of the embedded chain."""
-        deployment = self.deployment
         with ExitStack() as stack:
-            chain: Chain
-            if self.where == EMBEDDED:
-                state = ChainPlaces(self.run.path).embedded / STATE_FILE
-                chain = stack.enter_context(copied_chain(state))
-            else:
-                chain = connect(self.where, chain_id=deployment.chain_id)
-            deployment.check(chain)
+            chain = self._asked(stack)
+            self.deployment.check(chain)
             yield chain
 
     @contextmanager
@@ -86,40 +82,20 @@ class RunDesk:
     ) -> Iterator[MemberSender]:
         """Take a key: of the wallet, or on the embedded chain the identity's or the owner's."""
         deployment = self.deployment
-        places = ChainPlaces(self.environment.home)
         with ExitStack() as stack:
-            chain: Chain
-            if self.where == EMBEDDED:
-                embedded = EmbeddedChain(ChainPlaces(self.run.path).embedded)
-                chain = stack.enter_context(embedded)
-                keys = RunKeys(keys_path(self.run))
-                key = keys.owner if owner else self._made(keys, identity)
-                if chain.balance(key.address) == 0:
-                    embedded.fund(key.address, _GAS_MONEY)
-            else:
-                chain = connect(self.where, chain_id=deployment.chain_id)
-                key = choose_wallet(
-                    places,
-                    self.environment,
-                    where=self.where,
-                    chain_id=deployment.chain_id,
-                    name=wallet,
-                )
-            deployment.check(chain)
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="parity-lock-"))
-            locks = Path(folder) if self.where == EMBEDDED else places.locks
+            used = self._used(stack, wallet=wallet, identity=identity, owner=owner)
+            deployment.check(used.chain)
+            quick = deployment.chain_id in DEVELOPMENT_CHAINS
             sender = Sender(
-                chain,
-                wallet=key,
+                used.chain,
+                wallet=used.wallet,
                 outbox=MemoryOutbox(),
-                locks=locks,
+                locks=used.locks,
                 chain_id=deployment.chain_id,
-                settings=SenderSettings(
-                    confirmations=0 if deployment.chain_id in DEVELOPMENT_CHAINS else 2
-                ),
+                settings=SenderSettings(confirmations=0 if quick else 2),
             )
             stack.callback(sender.close)
-            yield MemberSender(self, chain, sender)
+            yield MemberSender(self, used.chain, sender)
 
     def ask(self, chain: Chain, contract: ContractName, function: str, *values: Any) -> Any:
         """Return what a contract answers to a question."""
@@ -137,33 +113,26 @@ class RunDesk:
         """Return every event of the contracts, in order."""
         return gather(chain, self.deployment)
 
-    def scores(self, number: int) -> ScoreList:
-        """Return the score list of a published round; ContentError if it is missing."""
-        found = FolderPublications(self.run.publications).published(number)
-        if found is None:
-            raise ConfigError(
-                f"round {number} needs its score list in {self.run.id}",
-                came="none",
-                action="copy the run's folder from whoever published it",
-            )
-        store = DirectoryStore(folder=self.run.content)
-        return loads(store.get(found.scores, max_bytes=MAX_BYTES), ScoreList)
+    def _asked(self, stack: ExitStack) -> Chain:
+        return connect(self.where, chain_id=self.deployment.chain_id)
 
-    def _made(self, keys: RunKeys, identity: str | None) -> Wallet:
-        if identity is None or identity not in keys.names():
-            raise ConfigError(
-                "on the embedded chain --identity needs one that the run made a wallet for",
-                came="none" if identity is None else ascii(identity)[:80],
-                action=f"choose among: {', '.join(keys.names())[:200]}",
-            )
-        return keys.of(identity).wallet
+    def _used(
+        self, stack: ExitStack, *, wallet: str | None, identity: str | None, owner: bool
+    ) -> KeyInUse:
+        chain_id, places = self.deployment.chain_id, ChainPlaces(self.environment.home)
+        chain = connect(self.where, chain_id=chain_id)
+        key = choose_wallet(
+            places, self.environment, where=self.where, chain_id=chain_id, name=wallet
+        )
+        require_coins(chain, key)
+        return KeyInUse(chain, key, places.locks)
 
 
 @dataclass(frozen=True)
 class MemberSender:
     """A member's key in use."""
 
-    desk: RunDesk
+    desk: Desk
     chain: Chain
     sender: Sender
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from parity_flwr.app.chains.desk import RunDesk
+from parity_flwr.app.chains.desk import Desk
 from parity_flwr.chain_bridge.calls import decode_event
 from parity_flwr.chain_bridge.contracts import ContractName, artifact
 from parity_flwr.core.anchoring import ChainLog
@@ -14,14 +14,14 @@ from parity_flwr.core.anchoring import ChainLog
 Key = tuple[bytes, bytes, int]
 
 
-def run_events(desk: RunDesk) -> list[dict[str, Any]]:
+def run_events(desk: Desk) -> list[dict[str, Any]]:
     """Return every event of the run's contracts, in order, as plain data."""
     with desk.reading() as chain:
         return [_plain(desk, log) for log in desk.logs(chain)]
 
 
 def follow_events(
-    desk: RunDesk, *, poll_s: float = 1.0, sleep: Callable[[float], None] = time.sleep
+    desk: Desk, *, poll_s: float = 1.0, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[dict[str, Any]]:
     """Yield every event, then those that come; one that a reorganisation took is "dropped"."""
     seen: dict[Key, dict[str, Any]] = {}
@@ -38,7 +38,7 @@ def follow_events(
         sleep(poll_s)
 
 
-def _plain(desk: RunDesk, log: ChainLog) -> dict[str, Any]:
+def _plain(desk: Desk, log: ChainLog) -> dict[str, Any]:
     contract, name, fields = _decoded(desk, log)
     return {
         "block": log.block_number,
@@ -49,7 +49,7 @@ def _plain(desk: RunDesk, log: ChainLog) -> dict[str, Any]:
     }
 
 
-def _decoded(desk: RunDesk, log: ChainLog) -> tuple[str, str, dict[str, Any]]:
+def _decoded(desk: Desk, log: ChainLog) -> tuple[str, str, dict[str, Any]]:
     made = desk.deployment
     names: dict[str, ContractName] = {
         made.token: "ParityToken",

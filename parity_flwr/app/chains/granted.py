@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity_flwr.app.chains.desk import RunDesk
+from parity_flwr.app.chains.desk import Desk
 from parity_flwr.chain_bridge.calls import decode_event
 from parity_flwr.chain_bridge.chain import Chain
 from parity_flwr.chain_bridge.contracts import artifact, record_hash
@@ -24,23 +24,20 @@ class Granted:
     scores: ScoreList
 
 
-def granted(desk: RunDesk, chain: Chain, logs: Sequence[ChainLog]) -> Granted | None:
+def granted(desk: Desk, chain: Chain, logs: Sequence[ChainLog]) -> Granted | None:
     """Return the newest round that the ledger says is active, None if none is.
+
+    From a bundle, which may be older than the chain: the newest one that it holds.
 
     Raises
     ------
     ContentError
         The published score list of that round does not give its root.
     """
-    built = artifact("RoundLedger")
-    for log in reversed(logs):
-        mine = log.address == desk.deployment.ledger
-        event = decode_event(built, "RoundRecorded", log) if mine else None
-        if event is None:
-            continue
-        key = _key(event)
-        if desk.ask(chain, "RoundLedger", "isActive", key.values, event["rewardRoot"]):
-            scores = desk.scores(key.round)
+    for _, event in sorted(recorded(desk, logs).items(), reverse=True):
+        key = active_round(desk, chain, event) if desk.holds(event["round"]) else None
+        if key is not None:
+            scores = desk.scores(key.round, cid=event["scoresCid"])
             if scores.tree.root != event["rewardRoot"]:
                 raise ContentError(
                     f"the score list of round {key.round} needs to give the root on chain",
@@ -51,20 +48,24 @@ def granted(desk: RunDesk, chain: Chain, logs: Sequence[ChainLog]) -> Granted | 
     return None
 
 
-def active_rounds(desk: RunDesk, chain: Chain, logs: Sequence[ChainLog]) -> dict[int, RoundKey]:
-    """Return every round whose root counts by now."""
-    built, found = artifact("RoundLedger"), dict[int, RoundKey]()
-    for log in logs:
-        mine = log.address == desk.deployment.ledger
-        event = decode_event(built, "RoundRecorded", log) if mine else None
-        if event is not None:
-            key = _key(event)
-            if desk.ask(chain, "RoundLedger", "isActive", key.values, event["rewardRoot"]):
-                found[key.round] = key
-    return found
+def recorded(desk: Desk, logs: Sequence[ChainLog]) -> dict[int, Mapping[str, Any]]:
+    """Return the ledger's event of every round."""
+    built = artifact("RoundLedger")
+    mine = [log for log in logs if log.address == desk.deployment.ledger]
+    found = (decode_event(built, "RoundRecorded", log) for log in mine)
+    return {event["round"]: event for event in found if event is not None}
 
 
-def claimed(desk: RunDesk, logs: Sequence[ChainLog]) -> dict[bytes, int]:
+def active_round(desk: Desk, chain: Chain, event: Mapping[str, Any] | None) -> RoundKey | None:
+    """Return what names a recorded round to the contracts, None unless its root counts."""
+    if event is None:
+        return None
+    key = _key(event)
+    counts = desk.ask(chain, "RoundLedger", "isActive", key.values, event["rewardRoot"])
+    return key if counts else None
+
+
+def claimed(desk: Desk, logs: Sequence[ChainLog]) -> dict[bytes, int]:
     """Return what each identity on chain was paid so far, units of 1e-18 token."""
     built, paid = artifact("Rewards"), dict[bytes, int]()
     for log in logs:

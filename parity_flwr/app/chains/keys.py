@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.environment import Environment
+from parity_flwr.chain_bridge.chain import Chain
 from parity_flwr.chain_bridge.connecting import EMBEDDED
 from parity_flwr.chain_bridge.evm import faucet_key
 from parity_flwr.chain_bridge.wallet import Wallet, require_fit
@@ -51,6 +52,22 @@ def choose_wallet(
         wallet = Wallet.open(places.wallet(name or DEFAULT_WALLET), password)
     require_fit(wallet, chain_id=chain_id, url=None if where == EMBEDDED else where)
     return wallet
+
+
+def require_coins(chain: Chain, wallet: Wallet) -> None:
+    """Refuse an account that cannot pay for gas, before anything waits for a block.
+
+    Raises
+    ------
+    ConfigError
+        It has no coins.
+    """
+    if chain.balance(wallet.address) == 0:
+        raise ConfigError(
+            f"the account {wallet.address} needs coins for gas on the chain {chain.chain_id}",
+            came="none",
+            action="send it some, as with 'parity chain fund', or choose another --wallet",
+        )
 
 
 def make_wallet(places: ChainPlaces, name: str, password: str) -> tuple[str, Path]:

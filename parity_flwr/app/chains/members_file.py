@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from parity_flwr.chain_bridge.chain import Chain
+from parity_flwr.chain_bridge.contract_wallets import MAX_SIGNATURE, contract_signed
 from parity_flwr.chain_bridge.contracts import consent_digest, identity_for
 from parity_flwr.chain_bridge.deployment import Deployment
 from parity_flwr.chain_bridge.membership import registration_intent
@@ -31,7 +33,8 @@ class Consent:
     node_key: str  # Ed25519 public key, 64 hex digits
     account: str  # the wallet's address
     deadline: int  # when the consent ends, seconds since 1970
-    wallet_consent: str  # r, s, v over the registry's EIP-712 digest, 130 hex digits
+    wallet_consent: str  # r, s, v over the registry's EIP-712 digest, 130 hex digits; of a
+    # contract (ERC-1271) what it understands, up to 4096 bytes
     node_consent: str  # Ed25519 over the same digest, 128 hex digits
 
     @property
@@ -55,21 +58,55 @@ def consent(
     name: str, *, wallet: Wallet, signer: Signer, deployment: Deployment, deadline: int
 ) -> Consent:
     """Return the consent of wallet and node key, to be given to whoever runs the federation."""
-    digest = consent_digest(
-        signer.public_key,
-        wallet=wallet.address,
+    digest = _digest(signer.public_key, wallet.address, deadline, deployment)
+    return contract_consent(
+        name,
+        account=wallet.address,
+        signature=wallet.sign_digest(digest),
+        signer=signer,
+        deployment=deployment,
         deadline=deadline,
-        registry=deployment.registry,
-        chain_id=deployment.chain_id,
     )
+
+
+def contract_consent(
+    name: str,
+    *,
+    account: str,
+    signature: bytes,
+    signer: Signer,
+    deployment: Deployment,
+    deadline: int,
+) -> Consent:
+    """Return the consent of a node key and of a wallet that signed :func:`to_sign` elsewhere.
+
+    As contract wallets do, whose owners sign with tools of their own (ERC-1271).
+    """
+    digest = _digest(signer.public_key, account, deadline, deployment)
     return Consent(
         name=name,
         node_key=signer.public_key.hex(),
-        account=wallet.address,
+        account=checked_account(account),
         deadline=deadline,
-        wallet_consent=wallet.sign_digest(digest).hex(),
+        wallet_consent=signature.hex(),
         node_consent=signer.sign(digest).hex(),
     )
+
+
+def to_sign(
+    account: str, *, node_key: bytes, deployment: Deployment, deadline: int
+) -> Mapping[str, str | int]:
+    """Return what a wallet has to sign to consent: the EIP-712 digest, and what makes it."""
+    return {
+        "digest": "0x" + _digest(node_key, account, deadline, deployment).hex(),
+        "type": "Register(bytes32 nodeKey,address wallet,uint256 deadline)",
+        "domain": "ParityReputationRegistry 1",
+        "chain_id": deployment.chain_id,
+        "registry": deployment.registry,
+        "node_key": "0x" + node_key.hex(),
+        "wallet": checked_account(account),
+        "deadline": deadline,
+    }
 
 
 def write_members(consents: Sequence[Consent]) -> str:
@@ -78,8 +115,19 @@ def write_members(consents: Sequence[Consent]) -> str:
     return json.dumps({"version": 1, "members": members}, indent=1) + "\n"
 
 
-def read_members(path: Path, *, deployment: Deployment) -> Mapping[str, Consent]:
+def read_members(
+    path: Path, *, deployment: Deployment, chain: Chain | None = None
+) -> Mapping[str, Consent]:
     """Return the members in a file by name, each with two consents that hold.
+
+    Parameters
+    ----------
+    path : Path
+    deployment : Deployment, keyword-only
+        What they have to consent to.
+    chain : Chain, optional, keyword-only
+        Is asked whether a wallet that is a contract consents (ERC-1271), once for each;
+        without it such members are refused.
 
     Raises
     ------
@@ -94,7 +142,7 @@ def read_members(path: Path, *, deployment: Deployment) -> Mapping[str, Consent]
         where = f"member {number} in {path.name} ({ascii(each.name)[:40]})"
         if each.name in found or keys & {each.node_key, each.account}:
             raise _wrong(where, "a name, key and account of its own", "one that came before")
-        _check_consents(each, deployment, where)
+        _check_consents(each, deployment, chain, where)
         found[each.name] = each
         keys |= {each.node_key, each.account}
     return found
@@ -127,26 +175,44 @@ def _consent(entry: object, where: str) -> Consent:
         raise _wrong(where, f"a name of 1 to {_LONGEST_NAME} characters", ascii(name)[:40])
     if isinstance(deadline, bool) or not isinstance(deadline, int) or not 0 < deadline < 2**63:
         raise _wrong(where, "a deadline in seconds since 1970", ascii(deadline)[:40])
-    for field, digits in (("node_key", 64), ("wallet_consent", 130), ("node_consent", 128)):
+    for field, digits in (("node_key", 64), ("node_consent", 128)):
         value = entry[field]
         if not isinstance(value, str) or len(value) != digits or not _HEX.fullmatch(value):
             raise _wrong(where, f"a {field} of {digits} hex digits", "something else")
+    value = entry["wallet_consent"]
+    size = len(value) if isinstance(value, str) and _HEX.fullmatch(value) else 0
+    if size % 2 or not 0 < size <= 2 * MAX_SIGNATURE:
+        raise _wrong(where, f"a wallet_consent of up to {MAX_SIGNATURE} bytes in hex", "others")
     return Consent(**{**entry, "account": checked_account(entry["account"])})
 
 
-def _check_consents(each: Consent, deployment: Deployment, where: str) -> None:
-    node_key = bytes.fromhex(each.node_key)
-    digest = consent_digest(
+def _digest(node_key: bytes, account: str, deadline: int, deployment: Deployment) -> bytes:
+    return consent_digest(
         node_key,
-        wallet=each.account,
-        deadline=each.deadline,
+        wallet=checked_account(account),
+        deadline=deadline,
         registry=deployment.registry,
         chain_id=deployment.chain_id,
     )
-    if signer_of_digest(digest, bytes.fromhex(each.wallet_consent)) != each.account:
-        raise _wrong(where, "the consent of its wallet to this registry", "another signature")
+
+
+def _check_consents(
+    each: Consent, deployment: Deployment, chain: Chain | None, where: str
+) -> None:
+    node_key, signature = bytes.fromhex(each.node_key), bytes.fromhex(each.wallet_consent)
+    digest = _digest(node_key, each.account, each.deadline, deployment)
+    if not _wallet_signed(chain, each.account, digest, signature):
+        asked = "" if chain is not None else ", and no chain to ask about a contract wallet"
+        came = f"another signature{asked}"
+        raise _wrong(where, "the consent of its wallet to this registry", came)
     if not verify(node_key, digest, bytes.fromhex(each.node_consent)):
         raise _wrong(where, "the consent of its node key to this registry", "another signature")
+
+
+def _wallet_signed(chain: Chain | None, account: str, digest: bytes, signature: bytes) -> bool:
+    if len(signature) == 65 and signer_of_digest(digest, signature) == account:
+        return True
+    return chain is not None and contract_signed(chain, account, digest, signature)
 
 
 def _wrong(where: str, needed: str, came: str) -> ConfigError:

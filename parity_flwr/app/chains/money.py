@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity_flwr.app.chains.desk import MemberSender, RunDesk
+from parity_flwr.app.chains.desk import Desk, MemberSender
 from parity_flwr.app.chains.granted import claimed, granted
 from parity_flwr.app.chains.places import ChainPlaces
+from parity_flwr.app.chains.run_desk import RunDesk
 from parity_flwr.app.chains.summary import earnings
 from parity_flwr.app.chains.terms import read_terms
 from parity_flwr.app.journal.opening import open_journal
@@ -49,14 +50,14 @@ def rewards_of(desk: RunDesk) -> dict[str, Any]:
             }
         )
     return {
-        "run_id": desk.run.id,
+        "run_id": desk.run_id,
         "round": active.key.round if active else 0,
         "carried": tokens(state.carried),
         "clients": clients,
     }
 
 
-def claim(desk: RunDesk, *, wallet: str | None, identity: str | None) -> dict[str, Any]:
+def claim(desk: Desk, *, wallet: str | None, identity: str | None) -> dict[str, Any]:
     """Claim all that a member was granted so far; whoever sends, its account is paid.
 
     Raises
@@ -70,7 +71,7 @@ def claim(desk: RunDesk, *, wallet: str | None, identity: str | None) -> dict[st
         active = granted(desk, member.chain, desk.logs(member.chain))
         if active is None:
             raise ConfigError(
-                f"claiming needs a round of {desk.run.id} that counts",
+                f"claiming needs a round of {desk.run_id or 'the run'} that counts",
                 came="none yet: rounds count after the ledger's delay",
                 action="try again later",
             )
@@ -81,7 +82,7 @@ def claim(desk: RunDesk, *, wallet: str | None, identity: str | None) -> dict[st
         after = _paid(desk, member.chain, leaf.member)
         balance = desk.ask(member.chain, "ParityToken", "balanceOf", leaf.member.account)
     return {
-        "run_id": desk.run.id,
+        "run_id": desk.run_id,
         "identity": row.identity,
         "account": leaf.member.account,
         "round": active.key.round,
@@ -92,7 +93,7 @@ def claim(desk: RunDesk, *, wallet: str | None, identity: str | None) -> dict[st
 
 
 def stake(
-    desk: RunDesk, amount: int, *, wallet: str | None, identity: str | None
+    desk: Desk, amount: int, *, wallet: str | None, identity: str | None
 ) -> dict[str, Any]:
     """Put tokens at stake for the member whose wallet it is; ChainError if it has too few."""
     with desk.sending(wallet=wallet, identity=identity) as member:
@@ -106,7 +107,7 @@ def stake(
 
 
 def unstake(
-    desk: RunDesk, amount: int | None, *, wallet: str | None, identity: str | None
+    desk: Desk, amount: int | None, *, wallet: str | None, identity: str | None
 ) -> dict[str, Any]:
     """Begin to take stake out; without an amount, pay out what has waited long enough."""
     registry, made = artifact("ReputationRegistry"), desk.deployment
@@ -120,7 +121,7 @@ def unstake(
         return {**_standing(desk, member.chain, who), **_sent(sent)}
 
 
-def chain_standings(desk: RunDesk) -> dict[str, Any]:
+def chain_standings(desk: Desk) -> dict[str, Any]:
     """Return every member as ledger and registry have it."""
     with desk.reading() as chain:
         active = granted(desk, chain, desk.logs(chain))
@@ -135,14 +136,14 @@ def chain_standings(desk: RunDesk) -> dict[str, Any]:
             if row.leaf is not None
         ]
     return {
-        "run_id": desk.run.id,
+        "run_id": desk.run_id,
         "round": active.key.round if active else 0,
         "ledger": desk.deployment.ledger,
         "clients": clients,
     }
 
 
-def _standing(desk: RunDesk, chain: Chain, member: Member) -> dict[str, Any]:
+def _standing(desk: Desk, chain: Chain, member: Member) -> dict[str, Any]:
     outputs = artifact("ReputationRegistry").entry("function", "get")["outputs"]
     names = [each["name"] for each in outputs[0]["components"]]
     values = desk.ask(chain, "ReputationRegistry", "get", member.identity)
@@ -158,7 +159,7 @@ def _standing(desk: RunDesk, chain: Chain, member: Member) -> dict[str, Any]:
     }
 
 
-def _member(desk: RunDesk, member: MemberSender) -> Member:
+def _member(desk: Desk, member: MemberSender) -> Member:
     account = member.sender.address
     identity = desk.ask(member.chain, "ReputationRegistry", "identityOf", account)
     if not any(identity):
@@ -184,7 +185,7 @@ def _row_of(rows: tuple[ScoreRow, ...], account: str, identity: str | None) -> S
     )
 
 
-def _paid(desk: RunDesk, chain: Chain, member: Member) -> int:
+def _paid(desk: Desk, chain: Chain, member: Member) -> int:
     return int(desk.ask(chain, "Rewards", "claimed", member.identity))
 
 

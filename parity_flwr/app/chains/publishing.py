@@ -13,17 +13,14 @@ from typing import Any, Self
 
 from parity_flwr.app.chains.choice import ChainChoice
 from parity_flwr.app.chains.members import SignerOf
-from parity_flwr.app.chains.opening import (
-    ChainSession,
-    OpenedChain,
-    open_node,
-    open_session,
-)
+from parity_flwr.app.chains.opened import OpenedChain, open_node
+from parity_flwr.app.chains.opening import ChainSession, open_session
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.outcome import has_journal
 from parity_flwr.chain_bridge.evm import require_evm
+from parity_flwr.core.economy.claims import RewardConfig
 from parity_flwr.core.records import RoundRecord
 from parity_flwr.errors import JournalError, NodeError, ParityError
 
@@ -132,6 +129,12 @@ class Publishing:
                 return False
             left = max(0.0, deadline - time.monotonic())
             return session.publisher.finish(timeout_s=left)
+
+    @property
+    def rewards(self) -> RewardConfig:
+        """What rounds pay, with the stakes that count; of a new run, once entered."""
+        chosen = self.choice.rewards
+        return self._node.stakes.counted(chosen) if self._node is not None else chosen
 
     @property
     def trouble(self) -> str:

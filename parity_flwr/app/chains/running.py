@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from parity_flwr.app.chains.places import ChainPlaces
@@ -64,6 +65,6 @@ def run_embedded(places: ChainPlaces, *, port: int, ready: Callable[[int], None]
                 came=os.strerror(error.errno or 0),
                 action="choose another with --port",
             ) from error
-        with server:
+        with server, suppress(KeyboardInterrupt):
             ready(int(server.server_address[1]))
             server.serve_forever()

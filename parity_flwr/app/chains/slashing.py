@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from parity_flwr.app.chains.desk import MemberSender, RunDesk
-from parity_flwr.app.chains.granted import active_rounds
+from parity_flwr.app.chains.desk import MemberSender
+from parity_flwr.app.chains.granted import active_round, recorded
+from parity_flwr.app.chains.run_desk import RunDesk
 from parity_flwr.app.content import content_store
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.chain_bridge.calls import decode_event
 from parity_flwr.chain_bridge.contracts import artifact
-from parity_flwr.chain_bridge.membership import RoundKey, anchor_intent, slash_intent
-from parity_flwr.core.anchoring import ChainLog
-from parity_flwr.core.canonical import dumps
-from parity_flwr.core.content.cid import Cid
-from parity_flwr.core.content.unixfs import file_cid
+from parity_flwr.chain_bridge.membership import anchor_intent
+from parity_flwr.chain_bridge.slasher import SlashCase, Slasher, slash_cases
+from parity_flwr.core.anchoring import ChainLog, Intent
+from parity_flwr.core.content.unixfs import Profile
 from parity_flwr.core.economy.amounts import tokens
-from parity_flwr.core.economy.evidence import Offence, is_proven
-from parity_flwr.core.economy.offences import OffenceState, SlashConfig, step
+from parity_flwr.core.economy.evidence import is_proven
+from parity_flwr.core.economy.offences import SlashConfig
 from parity_flwr.core.economy.reward_tree import Member
-
-
-@dataclass(frozen=True)
-class _Case:
-    """An offence of a registered identity, and what names its evidence."""
-
-    offence: Offence
-    member: Member
-    cid: str
 
 
 def slash_run(
@@ -57,6 +47,7 @@ def slash_run(
     ChainError
         A transaction failed: the wallet is not the slasher's.
     """
+    store = content_store(desk.run, desk.environment)
     with desk.reading() as chain:
         logs = desk.logs(chain)
         cases = _cases(desk, logs, config or SlashConfig())
@@ -70,86 +61,63 @@ def slash_run(
     due = [
         case
         for case in cases
-        if staked[case.member.identity] and bytes(Cid.parse(case.cid)) not in slashed
+        if staked[case.member.identity] and bytes(case.cid(store.profile)) not in slashed
     ]
     if due and not dry_run:
         with desk.sending(wallet=wallet, identity=None, owner=True) as sender:
-            for case in due:
-                _slash(desk, sender, case)
+            Slasher(
+                sender.send,
+                deployment=desk.deployment,
+                store=store,
+                anchor=lambda case: _anchor(desk, sender, case),
+            ).slash(due)
             slashed = _slashed(desk, desk.logs(sender.chain))
     return {
-        "run_id": desk.run.id,
+        "run_id": desk.run_id,
         "offences": [
-            _plain(case, slashed, staked=staked[case.member.identity]) for case in cases
+            _plain(case, slashed, staked=staked[case.member.identity], profile=store.profile)
+            for case in cases
         ],
         "sent": 0 if dry_run else len(due),
     }
 
 
-def _cases(desk: RunDesk, logs: Sequence[ChainLog], config: SlashConfig) -> list[_Case]:
+def _cases(desk: RunDesk, logs: Sequence[ChainLog], config: SlashConfig) -> list[SlashCase]:
     journal = open_journal(desk.run)
-    members = _members(desk, logs)
-    node_keys = _node_keys(desk, logs)
+    members, node_keys = _members(desk, logs), _node_keys(desk, logs)
     keys = {
         name: node_keys[member.identity].hex()
         for name, member in members.items()
         if member.identity in node_keys
     }
-    profile = content_store(desk.run, desk.environment).profile
-    state, cases = OffenceState(), list[_Case]()
-    for record in journal.rounds():
-        state, slashes = step(
-            state, record, stakes={}, config=config, run_id=journal.run_id, keys=keys
-        )
-        for each in slashes:
-            offence = each.offence
-            if offence.identity in members and offence.severity:
-                cid = str(file_cid([dumps(offence)], profile=profile))
-                cases.append(_Case(offence, members[offence.identity], cid))
-    return cases
-
-
-def _slash(desk: RunDesk, sender: MemberSender, case: _Case) -> None:
-    """Publish the evidence, let the penalty count the reputation before, then slash."""
-    store = content_store(desk.run, desk.environment)
-    stored = store.put(dumps(case.offence))
-    store.pin(stored)
-    _anchor(desk, sender, case)
-    sender.send(
-        slash_intent(
-            case.member,
-            round=case.offence.round,
-            severity=case.offence.severity,
-            evidence_cid=bytes(Cid.parse(stored)),
-            deployment=desk.deployment,
-        )
+    return slash_cases(
+        journal.rounds(), members=members, config=config, run_id=journal.run_id, keys=keys
     )
 
 
-def _anchor(desk: RunDesk, sender: MemberSender, case: _Case) -> None:
-    rounds = active_rounds(desk, sender.chain, desk.logs(sender.chain))
-    before: RoundKey | None = rounds.get(case.offence.round - 1)
+def _anchor(desk: RunDesk, sender: MemberSender, case: SlashCase) -> Intent | None:
+    """Return the wish that the penalty counts the reputation before, where that counts."""
+    number = case.offence.round - 1
+    event = recorded(desk, desk.logs(sender.chain)).get(number)
+    before = active_round(desk, sender.chain, event)
     known = desk.ask(sender.chain, "ReputationRegistry", "get", case.member.identity)
-    tree = desk.scores(before.round).tree if before is not None else None
-    names = {leaf.name for leaf in tree.leaves} if tree is not None else set[str]()
-    anchored = int(known[9])
-    if before is None or tree is None or before.round <= anchored:
-        return
-    if case.offence.identity in names:
-        leaf, proof = tree.find(case.offence.identity)
-        sender.send(anchor_intent(before, leaf, proof, deployment=desk.deployment))
+    if event is None or before is None or before.round <= int(known[9]):
+        return None
+    tree = desk.scores(number, cid=event["scoresCid"]).tree
+    if case.offence.identity not in {leaf.name for leaf in tree.leaves}:
+        return None
+    leaf, proof = tree.find(case.offence.identity)
+    return anchor_intent(before, leaf, proof, deployment=desk.deployment)
 
 
-def _members(desk: RunDesk, logs: Sequence[ChainLog]) -> dict[str, Member]:
-    """Return who is registered, by the name that the published rounds give."""
-    built, found = artifact("RoundLedger"), dict[str, Member]()
-    for log in logs:
-        mine = log.address == desk.deployment.ledger
-        event = decode_event(built, "RoundRecorded", log) if mine else None
-        if event is not None:
-            leaves = desk.scores(event["round"]).tree.leaves
-            found |= {leaf.name: leaf.member for leaf in leaves}
-    return found
+def _members(desk: RunDesk, logs: Sequence[ChainLog]) -> Mapping[str, Member]:
+    """Return who is registered, by name: the newest score list has whoever took part."""
+    published = recorded(desk, logs)
+    if not published:
+        return {}
+    last = max(published)
+    leaves = desk.scores(last, cid=published[last]["scoresCid"]).tree.leaves
+    return {leaf.name: leaf.member for leaf in leaves}
 
 
 def _node_keys(desk: RunDesk, logs: Sequence[ChainLog]) -> Mapping[bytes, bytes]:
@@ -172,15 +140,18 @@ def _registry_events(
     return [event for event in found if event is not None]
 
 
-def _plain(case: _Case, slashed: Mapping[bytes, int], *, staked: int) -> dict[str, Any]:
-    amount = slashed.get(bytes(Cid.parse(case.cid)))
+def _plain(
+    case: SlashCase, slashed: Mapping[bytes, int], *, staked: int, profile: Profile
+) -> dict[str, Any]:
+    cid = case.cid(profile)
+    amount = slashed.get(bytes(cid))
     return {
         "identity": case.offence.identity,
         "round": case.offence.round,
         "kind": case.offence.kind,
         "severity": case.offence.severity,
         "signed": is_proven(case.offence),
-        "evidence": case.cid,
+        "evidence": str(cid),
         "staked": tokens(staked),
         "slashed": None if amount is None else tokens(amount),
     }

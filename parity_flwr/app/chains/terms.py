@@ -18,7 +18,9 @@ MAX_TERMS = 64 << 20
 class RunTerms:
     """Fixed when a run is first published; nothing here is believed without the chain."""
 
-    rewards: RewardConfig
+    rewards: RewardConfig  # with the stakes that count, empty for none
+    stakes_block: int = 0  # the block as of which the stakes are the registry's
+    staked: Mapping[str, str] = field(default_factory=dict)  # by name: "0x", 64 digits
     deadlines: Mapping[str, int] = field(default_factory=dict)  # by identity: "0x", 64 digits
 
 

@@ -17,6 +17,7 @@ from parity_flwr.app.engines.simulation import run_simulation
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.outcome import check_outcome, has_journal
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 from parity_flwr.errors import ConfigError
 
 Started = Callable[[str], None]
@@ -107,21 +108,30 @@ def run_app(
     EngineError
         The engine does not start.
     """
-    _check(engine, num_clients=num_clients, superlink=superlink)
+    check_engine(engine, num_clients=num_clients, superlink=superlink)
     job = _Job(
         app=read_app(app_dir, run_config_overrides),
-        folder=folder.make(),
+        folder=folder,
         num_clients=num_clients,
         superlink=superlink,
         root_certificates=root_certificates,
         on_started=on_started,
     )
+    _check_continuation(job.app, engine)
+    folder.make()
     started = time.monotonic()
     run = _RUNNERS[engine](job)
     return _outcome(run, _journal(job, run), time.monotonic() - started)
 
 
-def _check(engine: Engine, *, num_clients: int, superlink: str | None) -> None:
+def check_engine(engine: Engine, *, num_clients: int, superlink: str | None) -> None:
+    """Refuse an engine with what it cannot have.
+
+    Raises
+    ------
+    ConfigError
+        There is no client, or a SuperLink is missing or too much.
+    """
     if num_clients < 1:
         raise ConfigError(
             "a federation needs at least 1 client",
@@ -134,6 +144,18 @@ def _check(engine: Engine, *, num_clients: int, superlink: str | None) -> None:
             "the deployment engine, and no other, needs a SuperLink",
             came=came,
             action="give --engine deployment --superlink HOST:PORT",
+        )
+
+
+def _check_continuation(app: FlowerApp, engine: Engine) -> None:
+    """Refuse the deployment's way of continuing a run where a command option is the way."""
+    options = {RESUME: "--resume", REPUTATION_FROM: "--reputation-from"}
+    given = [key for key in options if app.overrides.get(key)]
+    if given and engine is not Engine.DEPLOYMENT:
+        raise ConfigError(
+            "a run on this machine is continued by an option",
+            came=f"{given[0]} in the run config",
+            action=f"give {options[given[0]]} RUN",
         )
 
 

@@ -20,6 +20,7 @@ from flwr.supercore import object_ref
 
 from parity_flwr.app.engines.failure import one_line, root_cause
 from parity_flwr.app.engines.importing import importing_from, reserved
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 from parity_flwr.errors import ConfigError, EngineError, ParityError
 
 _MAX_TOML_BYTES = 1 << 20
@@ -121,6 +122,8 @@ def _fitting(
 ) -> UserConfigValue:
     """Return the value if the app knows the key, as a float where the app has a float."""
     if key not in defaults:
+        if key in (RESUME, REPUTATION_FROM):
+            raise _undeclared(key)
         near = difflib.get_close_matches(key, defaults, n=1)
         hint = f"did you mean {near[0]!r}?" if near else _ASK
         raise ConfigError(
@@ -142,6 +145,14 @@ def _fitting(
             action="choose a smaller number",
         )
     return float(value) if isinstance(default, float) else value
+
+
+def _undeclared(key: str) -> ConfigError:
+    return ConfigError(
+        "continuing a run in a deployment needs an app that declares it",
+        came=f"no {key!r} in its run config",
+        action=f'add {key} = "" to [tool.flwr.app.config]',
+    )
 
 
 def _family(value: UserConfigValue) -> str:

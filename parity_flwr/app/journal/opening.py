@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,35 +18,71 @@ from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState
 from parity_flwr.core.rounds import apply_actions
-from parity_flwr.errors import JournalError
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
+from parity_flwr.errors import ConfigError, JournalError
 from parity_flwr.files import atomic_file, is_present
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-def from_environment() -> Journal:
+
+def from_environment(*, resume: str = "", reputation_from: str = "") -> Journal:
     """Return the journal of the run that is under way (``PARITY_RUN_DIR``), else of a new one.
 
     This is the entry point ``parity_flwr.journal``: strategies load it by that name.
 
+    Parameters
+    ----------
+    resume, reputation_from : str
+        What the run config asks for, "parity-resume" and "parity-reputation-from": a run of
+        this machine by id or ``latest``, never by path, since whoever may submit an app may
+        not choose files. They go before the environment.
+
     Raises
     ------
+    ConfigError
+        No run goes by that name, or the environment has chosen another.
     JournalError
         The run's folder cannot be made.
     """
     environment = Environment.read()
-    if environment.run_dir is None:
+    if resume and (environment.run_dir is not None or reputation_from):
+        raise ConfigError(
+            "a resumed run needs its own folder and reputation",
+            came=f"{RESUME} with {REPUTATION_FROM if reputation_from else 'PARITY_RUN_DIR'}",
+            action="leave one of them out",
+        )
+    if resume:
+        folder = _by_id(resume, environment.home)
+    elif environment.run_dir is None:
         folder = RunFolder.create(environment.home)
     else:
         folder = RunFolder(environment.run_dir).make()
     journal = start_journal(
-        folder, url=environment.journal_url, keep_updates=environment.keep_updates
+        folder,
+        url=environment.journal_url,
+        keep_updates=environment.keep_updates,
+        disk_cap=environment.disk_cap,
     )
     journal.baseline = not environment.trust
     if environment.publish:
         folder.to_be_published()
-    if environment.reputation_from is not None:
+    if reputation_from:
+        journal.carried = last_reputation(_by_id(reputation_from, environment.home))
+    elif environment.reputation_from is not None and not resume:
         earlier = RunFolder.find(environment.reputation_from, environment.home)
         journal.carried = last_reputation(earlier)
     return journal
+
+
+def _by_id(reference: str, home: Path) -> RunFolder:
+    """Return the run that a run config names."""
+    if not _NAME.fullmatch(reference):
+        raise ConfigError(
+            "a run config needs a run's id",
+            came=repr(reference[:80]),
+            action="run 'parity runs' where the ServerApp runs",
+        )
+    return RunFolder.find(reference, home)
 
 
 def last_reputation(folder: RunFolder) -> ReputationState:
@@ -71,18 +108,25 @@ def last_reputation(folder: RunFolder) -> ReputationState:
 
 
 def start_journal(
-    folder: RunFolder, *, url: str | None = None, keep_updates: bool = False
+    folder: RunFolder,
+    *,
+    url: str | None = None,
+    keep_updates: bool = False,
+    disk_cap: int | None = None,
 ) -> SqlJournal:
     """Return the journal of a run that starts or continues in ``folder``.
 
     ``url`` names a database that several runs share; the folder then remembers which, but
-    never its password.
+    never its password. ``disk_cap`` limits the folder's bytes as far as
+    :class:`~parity_flwr.app.runs.disk_cap.DiskCap` says.
     """
     if url is None or is_present(folder.database):
         journal = open_journal(folder)
         journal.keep_updates = keep_updates
+        journal.cap.limit = disk_cap
         return journal
     journal = SqlJournal(url, _shared_id(folder), folder, keep_updates)
+    journal.cap.limit = disk_cap
     _note(folder, without_password(url), journal.run_id)
     return journal
 

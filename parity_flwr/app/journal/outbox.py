@@ -7,7 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from parity_flwr.app.journal.database import Database
-from parity_flwr.app.journal.outbox_rows import included, parse_attempt, parse_outbox_row
+from parity_flwr.app.journal.outbox_rows import (
+    inclusion_columns,
+    parse_attempt,
+    parse_outbox_row,
+)
 from parity_flwr.app.journal.schema import outbox, outbox_attempts, runs
 from parity_flwr.core.anchoring import (
     SETTLED,
@@ -20,14 +24,6 @@ from parity_flwr.core.anchoring import (
 from parity_flwr.errors import JournalError
 
 _OPEN = tuple(state.value for state in OutboxState if state not in SETTLED)
-_NOWHERE: dict[str, Any] = {
-    "tx_hash": None,
-    "block_number": None,
-    "block_hash": None,
-    "gas_used": None,
-    "succeeded": None,
-    "created": None,
-}
 
 
 class SqlOutbox:
@@ -135,7 +131,7 @@ class SqlOutbox:
         reason: str = "",
     ) -> None:
         """Note how far a row has come; without an inclusion the row has none."""
-        where = _NOWHERE if inclusion is None else included(inclusion)
+        where = inclusion_columns(inclusion)
         with self._database.writing() as connection:
             self._update(
                 connection, position, state=state.value, reason=_storable(reason), **where
@@ -143,7 +139,7 @@ class SqlOutbox:
 
     def requeue(self, position: int, *, reason: str) -> None:
         """Forget nonce and attempts, so that the row is signed anew."""
-        empty = {"chain_id": None, "sender": None, "nonce": None, **_NOWHERE}
+        empty = {"chain_id": None, "sender": None, "nonce": None, **inclusion_columns(None)}
         with self._database.writing() as connection:
             connection.execute(
                 outbox_attempts.delete().where(

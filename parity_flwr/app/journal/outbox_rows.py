@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from parity_flwr.core.anchoring import Attempt, Inclusion, Intent, OutboxRow, OutboxState
+from parity_flwr.core.anchoring import (
+    Attempt,
+    Inclusion,
+    Intent,
+    OutboxRow,
+    OutboxState,
+    mined_as,
+)
 from parity_flwr.errors import JournalError
 
 
@@ -52,16 +59,16 @@ def parse_attempt(row: Any) -> Attempt:
         raise _unreadable(row.position) from error
 
 
-def included(inclusion: Inclusion) -> dict[str, Any]:
-    """Return the columns that say where a transaction was mined."""
-    return {
-        "tx_hash": inclusion.tx_hash.hex(),
-        "block_number": inclusion.block_number,
-        "block_hash": inclusion.block_hash.hex(),
-        "gas_used": inclusion.gas_used,
-        "succeeded": int(inclusion.succeeded),
-        "created": inclusion.created,
-    }
+def inclusion_columns(inclusion: Inclusion | None) -> dict[str, Any]:
+    """Return the columns that say where a transaction was mined, all NULL without one."""
+    return {name: _column(value) for name, value in mined_as(inclusion).items()}
+
+
+def _column(value: object) -> object:
+    """Return a field as the table keeps it: hashes in hex, truth as 0 or 1."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return int(value) if isinstance(value, bool) else value
 
 
 def _unreadable(position: object) -> JournalError:

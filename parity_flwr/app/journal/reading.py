@@ -93,6 +93,12 @@ class JournalReader:
             found = [parse_row(row) for row in connection.execute(chosen)]
         return [_expect(RoundRecord, entry) for entry in found]
 
+    def length(self) -> int:
+        """Return how many entries the journal holds, sound or not."""
+        chosen = select(func.count()).where(entries.c.run_id == self.run_id)
+        with self.reading() as connection:
+            return int(connection.execute(chosen).scalar_one())
+
     def last_round(self) -> RoundRecord | None:
         """Return the last committed round, None before the first."""
         return self._last(RoundRecord, "round")

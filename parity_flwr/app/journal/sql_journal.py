@@ -15,7 +15,9 @@ from parity_flwr.app.journal.appending import JournalWriter
 from parity_flwr.app.journal.chain import Ending
 from parity_flwr.app.journal.database import Database
 from parity_flwr.app.runs.checkpoint import CheckpointStore, UpdateStore, write_model
+from parity_flwr.app.runs.disk_cap import DiskCap
 from parity_flwr.app.runs.folder import RunFolder
+from parity_flwr.app.runs.in_use import Hold
 from parity_flwr.app.runs.publications import FolderPublications
 from parity_flwr.core.protocols import Ledger
 from parity_flwr.core.records import (
@@ -92,6 +94,8 @@ class SqlJournal(JournalWriter):
         self.ledger = ledger
         self.checkpoints = CheckpointStore(folder=folder.checkpoints, keep=keep)
         self.updates = UpdateStore(folder.updates)
+        self.cap = DiskCap(folder=folder)
+        self._hold: Hold | None = None
 
     def begin(self, header: RunHeader) -> Resumption | None:
         """Start the run, or continue it: None if the journal holds no round yet.
@@ -105,7 +109,7 @@ class SqlJournal(JournalWriter):
         RunError
             The run has already completed.
         """
-        self.folder.make()
+        self._hold = Hold(self.folder.make().path)
         self.database.create()
         self.checkpoints.clean()
         self._register()
@@ -135,6 +139,7 @@ class SqlJournal(JournalWriter):
         self._save(checkpoint)
         self._write(replace(record, metrics=_finite(record.metrics, record.round)))
         self.checkpoints.prune(record.round, spare=self._to_be_published)
+        self.cap.enforce(self.checkpoints, record.round, spare=self._to_be_published)
         if self.ledger is not None:
             self.ledger.publish(record)
 
@@ -164,11 +169,12 @@ class SqlJournal(JournalWriter):
     def finish(self, status: str, reason: str = "", *, sketch_seed: bytes = b"") -> None:
         """Close the run as "completed" or "failed", and reveal the sketches' seed."""
         current = self.status()
-        if current.status == status == _FINAL:
-            return
-        if status == _FINAL and current.round:
-            self._save_model(current.round)
-        self._write(Ending(status=status, reason=reason, sketch_seed=sketch_seed.hex()))
+        if not current.status == status == _FINAL:
+            if status == _FINAL and current.round:
+                self._save_model(current.round)
+            self._write(Ending(status=status, reason=reason, sketch_seed=sketch_seed.hex()))
+        if self._hold is not None:
+            self._hold.release()
 
     def _require_unfinished(self) -> None:
         status = self.status()

@@ -100,8 +100,16 @@ class CheckpointStore:
         """
         for round_number in self.rounds():
             if round_number <= committed - self.keep and not spare(round_number):
-                with suppress(OSError):
-                    self.path(round_number).unlink()
+                self.remove(round_number)
+
+    def remove(self, round_number: int) -> int:
+        """Remove the checkpoint of one round; return how many bytes that freed."""
+        path, size = self.path(round_number), 0
+        with suppress(OSError):
+            size = path.stat().st_size
+            path.unlink()
+            return size
+        return 0
 
     def clean(self) -> None:
         """Remove what a killed process left half-written."""

@@ -12,7 +12,7 @@ from parity_flwr.app.text import printable
 from parity_flwr.core.economy.amounts import UNIT
 from parity_flwr.core.records import DIMENSIONS, EvaluationRecord, RoundRecord
 
-NARROW, WIDE = 80, 110
+SLIM, NARROW, WIDE = 56, 80, 110
 _ABBREVIATED = ("perf", "qual", "cons", "soc")
 _STYLES = {
     Outcome.ACCEPTED: "green",
@@ -54,6 +54,11 @@ def _wide_cells(row: ClientRow) -> list[str | Text]:
     ]
 
 
+def _slim_cells(row: ClientRow) -> list[str | Text]:
+    _, composite, _, verdict = _narrow_cells(row)
+    return [composite, verdict]
+
+
 def _narrow_cells(row: ClientRow) -> list[str | Text]:
     scores = "/".join(_score(score) for score in row.scores or (None,) * len(DIMENSIONS))
     reason = f": {printable(row.reason, limit=60)}" if row.reason else ""
@@ -68,9 +73,11 @@ def _narrow_cells(row: ClientRow) -> list[str | Text]:
 def _columns(table: Table, *, width: int) -> None:
     table.add_column("client", overflow="ellipsis", no_wrap=True, max_width=max(9, width // 6))
     if width < NARROW:
-        table.add_column("p/q/c/s", justify="right", no_wrap=True)
+        if width >= SLIM:
+            table.add_column("p/q/c/s", justify="right", no_wrap=True)
         table.add_column("rep", justify="right", no_wrap=True)
-        table.add_column("wgt", justify="right", no_wrap=True)
+        if width >= SLIM:
+            table.add_column("wgt", justify="right", no_wrap=True)
         table.add_column("verdict", overflow="fold", ratio=1)
         return
     for name in DIMENSIONS if width >= WIDE else _ABBREVIATED:
@@ -97,7 +104,7 @@ def round_table(
     shown = _shown(rows, limit)
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold", expand=True)
     _columns(table, width=width)
-    cells = _narrow_cells if width < NARROW else _wide_cells
+    cells = _slim_cells if width < SLIM else _narrow_cells if width < NARROW else _wide_cells
     if earned is not None:
         table.add_column("reward", justify="right", no_wrap=True)
     for row in shown:

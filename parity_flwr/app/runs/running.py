@@ -14,15 +14,22 @@ from typing import Any
 from parity_flwr.app.chains.choice import ChainChoice
 from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.deployment import find_journal
-from parity_flwr.app.engines.engine import Engine, RunOutcome, run_app
+from parity_flwr.app.engines.engine import Engine, RunOutcome, check_engine, run_app
+from parity_flwr.app.engines.flower_app import read_app
 from parity_flwr.app.environment import Environment, exported
 from parity_flwr.app.journal import open_journal
 from parity_flwr.app.report.baselines import Baseline, Baselines, write_baselines
 from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.report.view import headline_metric, metric_curve
+from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
+from parity_flwr.app.runs.results import results_path, summary_lines
+from parity_flwr.app.runs.size import folder_bytes
+from parity_flwr.app.runs.stopping import stoppable
+from parity_flwr.core.wire import REPUTATION_FROM, RESUME
 from parity_flwr.errors import ConfigError, RunError
 
 BASELINE_FOLDER = "fedavg"
@@ -41,9 +48,11 @@ class RunRequest:
     resume: RunFolder | None = None
     reputation_from: RunFolder | None = None
     keep_updates: bool = False
+    disk_cap: int | None = None  # bytes that the run's folder should not exceed
     baseline: bool = False
     timeout_s: float | None = None
     chain: ChainChoice | None = None
+    asked: AskedRun | None = None  # the command line, to be remembered
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -57,9 +66,8 @@ class RunRequest:
 
     def _check_deployment(self) -> None:
         local = {
-            "--resume": self.resume,
-            "--reputation-from": self.reputation_from,
             "--keep-updates": self.keep_updates,
+            "--disk-cap": self.disk_cap,
             "--baseline": self.baseline,
         }
         given = [name for name, value in local.items() if value]
@@ -110,12 +118,28 @@ def time_limit(seconds: float | None, *, run_id: str) -> Iterator[None]:
 def _folder(request: RunRequest, home: Path) -> RunFolder:
     """Return the run's folder; a new one is made only once the app's files make sense.
 
-    In a deployment the ServerApp's process makes it, so that ours only holds a log.
+    In a deployment the ServerApp's process makes it, or continues it, so that ours only
+    holds a log.
     """
-    if request.resume is not None:
+    if request.resume is not None and request.engine is not Engine.DEPLOYMENT:
         return request.resume
     place = "deployments" if request.engine is Engine.DEPLOYMENT else "runs"
     return RunFolder(home / place / new_id())
+
+
+def _require_sense(request: RunRequest) -> None:
+    """Refuse what cannot run before there is a folder of it."""
+    check_engine(request.engine, num_clients=request.num_clients, superlink=request.superlink)
+    read_app(request.app, request.run_config)
+
+
+def run_overrides(request: RunRequest) -> tuple[str, ...]:
+    """Return the run config, which in a deployment is how a wish reaches the ServerApp."""
+    if request.engine is not Engine.DEPLOYMENT:
+        return request.run_config
+    asked = {RESUME: request.resume, REPUTATION_FROM: request.reputation_from}
+    found = [f"{key}='{run.id}'" for key, run in asked.items() if run is not None]
+    return (*request.run_config, *found)
 
 
 def _environment(request: RunRequest) -> Environment:
@@ -124,6 +148,7 @@ def _environment(request: RunRequest) -> Environment:
     return dataclasses.replace(
         environment,
         keep_updates=environment.keep_updates or request.keep_updates,
+        disk_cap=request.disk_cap or environment.disk_cap,
         publish=environment.publish or request.chain is not None,
         reputation_from=str(carried.path)
         if carried is not None
@@ -152,19 +177,19 @@ def _start(
     sent = None
     if request.chain is not None:
         sent = Publishing(request.chain, locate=locate, resume=request.resume)
-        if request.resume is None:
-            table.pays(request.chain.rewards)
     with ExitStack() as stack:
         stack.enter_context(exported(environment.variables()))
         if sent is not None:
             stack.enter_context(sent)
+            if request.resume is None:
+                table.pays(sent.rewards)
         stack.enter_context(Follower(locate, table))
         outcome = run_app(
             request.app,
             engine=request.engine,
             folder=folder,
             num_clients=request.num_clients,
-            run_config_overrides=request.run_config,
+            run_config_overrides=run_overrides(request),
             superlink=request.superlink,
             root_certificates=request.root_certificates,
             on_started=on_started,
@@ -184,16 +209,27 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
         What the user gave made the run fail.
     RunError
         The run failed, gave no sound model, or took longer than its limit.
+    StoppedError
+        The user interrupted it.
     """
     environment = _environment(request)
-    folder = _folder(request, environment.home)
-    with time_limit(request.timeout_s, run_id=folder.id):
+    _require_sense(request)
+    folder = _folder(request, environment.home).make()
+    with (
+        stoppable(folder),
+        held(folder.path),
+        time_limit(request.timeout_s, run_id=folder.id),
+    ):
+        write_asked(folder, request.asked)
         outcome, sent = _start(request, folder, environment, table)
+        if outcome.journal is not None:  # of a deployment it lies elsewhere
+            write_asked(outcome.journal, request.asked)
         _require_success(outcome, folder)
         result = _result(outcome, folder)
         result["chain"] = sent.outcome() if sent is not None else None
         if request.baseline:
             result["baseline"] = _run_baseline(request, folder, environment, table)
+    result["disk"] = {"bytes": folder_bytes(folder.path), "cap": environment.disk_cap}
     return result
 
 
@@ -215,6 +251,8 @@ def _result(outcome: RunOutcome, folder: RunFolder) -> dict[str, Any]:
         **(facts if journal is None else summarise(journal)),
         "journal": journal is not None,
         "flower_run_id": outcome.flower_run_id,
+        "results": None if journal is None else results_path(journal),
+        "summary": [] if journal is None else summary_lines(journal),
         "seconds": round(outcome.seconds, 3),
     }
 

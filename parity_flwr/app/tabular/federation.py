@@ -17,6 +17,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
+from parity_flwr.app.tabular.attack import Attackers
 from parity_flwr.app.tabular.data import TabularData
 from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.metrics import class_metrics, number_metrics
@@ -131,12 +132,22 @@ def _sampling(plan: TabularPlan) -> Sampling:
     return Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
 
 
-def _app(data: TabularData, make: MakeClient, *, merged: bool = False) -> ClientApp:
+def _app(
+    plan: TabularPlan, data: TabularData, make: MakeClient, *, merged: bool = False
+) -> ClientApp:
+    attackers = attackers_of(plan, data)
+
     def client_fn(context: Context) -> Client:
         place = int(context.node_config["partition-id"])
-        return client_of(data.clients, place, make, context, merged=merged).to_client()
+        lying = attackers.clients(place, make)
+        return client_of(data.clients, place, lying, context, merged=merged).to_client()
 
-    return ClientApp(client_fn, mods=parity_mods())
+    return ClientApp(client_fn, mods=parity_mods(inner=attackers.mods()))
+
+
+def attackers_of(plan: TabularPlan, data: TabularData) -> Attackers:
+    """Return who lies among the plan's clients."""
+    return Attackers(plan=plan, classes=len(data.classes))
 
 
 def array_record(arrays: Arrays) -> ArrayRecord:
@@ -164,7 +175,7 @@ def _network(
 ) -> TabularFederation:
     network = Network(plan, data)
     return TabularFederation(
-        client_app=_app(data, network.client),
+        client_app=_app(plan, data, network.client),
         strategy=_averaging(plan, journal),
         initial=array_record(network.initial()),
         fitted=network.fitted,
@@ -180,7 +191,7 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         data.features, seed=plan.seed, sampling=_sampling(plan), journal=journal
     )
     return TabularFederation(
-        client_app=_app(data, client, merged=True),
+        client_app=_app(plan, data, client, merged=True),
         strategy=strategy,
         initial=strategy.initial_arrays(),
         fitted=fitted_in(Kind.LINEAR, data),
@@ -199,7 +210,7 @@ def _logistic(
         )
 
     return TabularFederation(
-        client_app=_app(data, client),
+        client_app=_app(plan, data, client),
         strategy=_averaging(plan, journal),
         initial=array_record(initial_linear(data.features, data.classes)),
         fitted=fitted_in(Kind.LINEAR, data),
@@ -222,7 +233,7 @@ def _forest(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         journal=journal,
     )
     return TabularFederation(
-        client_app=_app(data, client),
+        client_app=_app(plan, data, client),
         strategy=strategy,
         initial=strategy.initial_arrays(),
         fitted=fitted_in(Kind.FOREST, data),

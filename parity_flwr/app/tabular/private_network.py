@@ -26,6 +26,17 @@ _LEAST, _SHARE = 32, 0.2  # a batch: what hides a row is the noise over its size
 _RATE, _NUMBER_RATE = 1.0, 0.25  # clipped gradients are short; squared errors are not
 
 
+def batch_of(rows: int) -> int:
+    """Return how many rows a client of so many draws for one step, on average."""
+    return max(_LEAST, round(_SHARE * rows))
+
+
+def steps_of(rows: int, *, rounds: int) -> tuple[int, float]:
+    """Return how many steps a client of so many rows takes in a run, and their sampling."""
+    sampling = min(1.0, batch_of(rows) / max(1, rows))
+    return rounds * _EPOCHS * math.ceil(1 / sampling), sampling
+
+
 class PrivateNetwork(Network):
     """A :class:`Network` whose clients noise every gradient step.
 
@@ -55,11 +66,11 @@ class PrivateNetwork(Network):
         training = LocalTraining(
             seed=self._seed,
             epochs=_EPOCHS,
-            batch_size=max(_LEAST, round(_SHARE * len(table))),
+            batch_size=batch_of(len(table)),
             learning_rate=_NUMBER_RATE if examples.regression else _RATE,
             loss=default_loss(examples) if examples.regression else None,
         )
-        sampling = min(1.0, training.batch_size / max(1, len(table)))
+        count, sampling = steps_of(len(table), rounds=self._rounds)
         budget = self._privacy.budget
         promise = ExamplePrivacy(
             epsilon=budget.epsilon,
@@ -67,9 +78,7 @@ class PrivateNetwork(Network):
             rounds=self._rounds,
             clip=self._privacy.preset.clip,
             physical_batch=64,
-            noise_multiplier=self._privacy.training_multiplier(
-                count=self._rounds * _EPOCHS * math.ceil(1 / sampling), sampling=sampling
-            ),
+            noise_multiplier=self._privacy.training_multiplier(count=count, sampling=sampling),
         )
         return DPTorchClient(
             self._factory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,20 @@ from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.report.build import write_report
 from parity_flwr.app.report.summary import summarise
+from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
+from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
+from parity_flwr.app.runs.size import folder_bytes
+from parity_flwr.app.runs.stopping import stoppable
+from parity_flwr.app.tabular.attack import Attackers, check_attack
+from parity_flwr.app.tabular.attack_outcome import (
+    attack_outcome,
+    resumed_attack,
+    write_attack,
+)
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
@@ -59,10 +69,14 @@ class TabularRequest:
         A run of the same plan that did not complete.
     keep_updates : bool
         Keep what clients sent.
+    disk_cap : int, optional
+        Bytes that the run's folder should not exceed.
     engine : Engine
         In this process, or in Flower's simulation.
     chain : ChainChoice, optional
         Where rounds are anchored and clients are paid.
+    asked : AskedRun, optional
+        The command line, to be remembered for ``parity rerun``.
 
     Raises
     ------
@@ -75,8 +89,10 @@ class TabularRequest:
     home: Path
     resume: RunFolder | None = None
     keep_updates: bool = False
+    disk_cap: int | None = None
     engine: Engine = Engine.INPROCESS
     chain: ChainChoice | None = None
+    asked: AskedRun | None = None
 
     def __post_init__(self) -> None:
         if self.engine is Engine.DEPLOYMENT:
@@ -125,29 +141,43 @@ def run_table(
         The plan is not.
     RunError
         The run gave no sound model.
+    StoppedError
+        The user interrupted it.
     """
     started = time.perf_counter()
     # A simulation's workers read the file themselves, so that all hold it in memory.
     stored = None if request.engine is Engine.INPROCESS else False
     rows = load(request.plan, stored=stored, watch=watch)
-    plan = rows.plan
+    plan = _with_attack(request, rows.plan)
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
+    check_attack(plan)
     privacy = table_privacy(plan, rows)
     meaning = privacy.meaning if privacy else (NOTHING,)
     for line in meaning:
         say(line)
-    folder, data = _prepared(request, rows, privacy)
+    attackers = Attackers(plan=plan, classes=len(rows.target.classes))
+    if plan.attack is not None:
+        liars = ", ".join(attackers.identities)
+        say(f"attack: {plan.attack.kind} by {liars} of {plan.clients} clients")
+    folder, data = _prepared(request, plan, rows, privacy)
     training = Training(
-        plan=plan, data=data, privacy=privacy, folder=folder, keep_updates=request.keep_updates
+        plan=plan,
+        data=data,
+        privacy=privacy,
+        folder=folder,
+        keep_updates=request.keep_updates,
+        disk_cap=request.disk_cap,
     )
     table.expect(training.federation(None).rounds)
     with ExitStack() as stack:
+        stack.enter_context(stoppable(folder))
+        stack.enter_context(held(folder.path))
         stack.enter_context(captured(folder.path / "flower.log"))
         sent = _publishing(request, folder, privacy)
-        if sent is not None and request.chain is not None:
-            if request.resume is None:
-                table.pays(request.chain.rewards)
+        if sent is not None:
             stack.enter_context(sent)
+            if request.resume is None:
+                table.pays(sent.rewards)
         stack.enter_context(Follower(lambda: folder, table))
         trained = training.on(request.engine)
     problem = check_outcome(folder)
@@ -159,9 +189,14 @@ def run_table(
         )
     write_report(folder)
     result = _result(plan, data, trained, folder) | {"privacy": _spent(privacy, trained)}
+    found = None
+    if plan.attack is not None:
+        found = attack_outcome(folder, attackers, excluded=result["excluded"])
     return _kept(folder, data, trained, result) | {
         "engine": request.engine.value,
+        "attack": found,
         "chain": sent.outcome() if sent is not None else None,
+        "disk": {"bytes": folder_bytes(folder.path), "cap": request.disk_cap},
         "seconds": round(time.perf_counter() - started, 3),
     }
 
@@ -196,8 +231,15 @@ def _publishing(
     )
 
 
+def _with_attack(request: TabularRequest, plan: TabularPlan) -> TabularPlan:
+    """Return the plan with the attack that a continued run was started with."""
+    if request.resume is None:
+        return plan
+    return replace(plan, attack=resumed_attack(request.resume.path, plan.attack))
+
+
 def _prepared(
-    request: TabularRequest, rows: Rows, privacy: TablePrivacy | None
+    request: TabularRequest, plan: TabularPlan, rows: Rows, privacy: TablePrivacy | None
 ) -> tuple[RunFolder, TabularData]:
     """Return the run's folder with its encoding in it, and the encoded data.
 
@@ -211,8 +253,10 @@ def _prepared(
     else:
         data = exactly_encoded(rows)
     folder = request.resume or RunFolder.create(request.home)
+    write_asked(folder, request.asked)
     if before is None:
         write_settings(folder.path, privacy)
+        write_attack(folder.path, plan.attack)
         write_encoding(folder.path, data, target=request.plan.target)
     return folder, data
 

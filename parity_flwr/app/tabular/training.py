@@ -57,6 +57,8 @@ class Training:
         Of the run.
     keep_updates : bool
         Keep what clients sent.
+    disk_cap : int, optional
+        Bytes that the folder should not exceed.
     """
 
     plan: TabularPlan
@@ -64,6 +66,7 @@ class Training:
     privacy: TablePrivacy | None
     folder: RunFolder
     keep_updates: bool = False
+    disk_cap: int | None = None
 
     def on(self, engine: Engine) -> Trained:
         """Train to the end.
@@ -84,7 +87,9 @@ class Training:
         )
 
     def _here(self) -> Trained:
-        journal = start_journal(self.folder, keep_updates=self.keep_updates)
+        journal = start_journal(
+            self.folder, keep_updates=self.keep_updates, disk_cap=self.disk_cap
+        )
         federation = self.federation(journal)
         with InProcessGrid(federation.client_app, self.plan.clients) as grid:
             result = federation.strategy.start(
@@ -103,7 +108,9 @@ class Training:
         return Trained(federation=federation, model=model, ledgers=ledgers)
 
     def _in_simulation(self) -> Trained:
-        kept = dataclasses.replace(Environment.read(), keep_updates=self.keep_updates)
+        kept = dataclasses.replace(
+            Environment.read(), keep_updates=self.keep_updates, disk_cap=self.disk_cap
+        )
         with exported(kept.variables()):
             outcome = run_app(
                 write_table_app(self.folder.path, self.plan),

@@ -13,7 +13,7 @@ from typing import Any
 
 from parity_flwr.app.journal.chain import Ending, Entry, Record
 from parity_flwr.app.verification.checks import Findings, Line
-from parity_flwr.core.privacy.ledger import EVERYONE, Charge, Spending, spent_by_client
+from parity_flwr.core.privacy.ledger import EVERYONE, Charge, Key, Spending, spent_by_client
 from parity_flwr.core.privacy.rounds import CLIENT_PRIVACY, PRIVACY, ledger_delta
 from parity_flwr.core.records import RoundRecord, RunHeader, Verdict
 from parity_flwr.errors import MissingExtraError, ParityError
@@ -57,6 +57,8 @@ class LedgerCheck:
         self._settings: Mapping[str, Any] = {}
         self._promise: _Promise | None = None
         self._charges: list[Charge] = []
+        self._keys: set[Key] = set()
+        self._charged: set[int] = set()  # rounds
         self._released: list[tuple[int, str]] = []
         self._stated: list[tuple[Spending, int]] = []
         self._completed = False
@@ -102,17 +104,20 @@ class LedgerCheck:
             self._findings.require(False, f"the budget cannot be read: {error!r}"[:200])
 
     def _see_charge(self, entry: Entry, charge: Charge) -> None:
-        once = all(each.key != charge.key for each in self._charges)
-        self._findings.require(once, f"entry {entry.sequence} charges a release again")
+        self._findings.require(
+            charge.key not in self._keys, f"entry {entry.sequence} charges a release again"
+        )
         ours = charge.run == self._run_id
         self._findings.require(ours, f"entry {entry.sequence} charges another run")
         self._charges.append(charge)
+        self._keys.add(charge.key)
+        self._charged.add(charge.round)
 
     def _see_round(self, record: RoundRecord) -> None:
         if self._promise is None:
             return
         if not self._promise.by_clients:
-            charged = any(each.round == record.round for each in self._charges)
+            charged = record.round in self._charged
             self._findings.require(charged, f"round {record.round} was released uncharged")
         for reply in record.facts.replies:
             if reply.verdict is Verdict.ACCEPTED:

@@ -14,6 +14,7 @@ from parity_flwr.app.chains.evidence import run_evidence
 from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.journal.outbox import SqlOutbox
 from parity_flwr.app.journal.sql_journal import SqlJournal
+from parity_flwr.app.pace import Steps, counted, unseen
 from parity_flwr.app.runs.checkpoint import UpdateStore
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.anchors import anchor_lines, unasked_lines
@@ -26,6 +27,7 @@ from parity_flwr.app.verification.privacy import LedgerCheck
 from parity_flwr.app.verification.published import FolderPublished, PublishedCheck
 from parity_flwr.app.verification.rows import RowsCheck
 from parity_flwr.app.verification.settled import PublishedModels, SettledOutbox
+from parity_flwr.app.verification.stakes import CountedStakes
 from parity_flwr.app.verification.trust import Trust
 from parity_flwr.app.verification.walking import walk
 from parity_flwr.errors import JournalError
@@ -49,6 +51,7 @@ def verify(
     updates: Path | None = None,
     trust: Trust | None = None,
     url: str | None = None,
+    steps: Steps = unseen,
 ) -> Verification:
     """Check a run's journal and files.
 
@@ -62,6 +65,8 @@ def verify(
     trust : Trust, optional, keyword-only
         The head of the journal, or the CID of the last published round, as it was kept
         elsewhere.
+    steps : Steps, optional, keyword-only
+        Is told how many of the journal's entries were looked at.
 
     Raises
     ------
@@ -89,6 +94,7 @@ def verify(
             rounds = RecordedRounds(evidence, files)
             outbox = SqlOutbox(journal.database, journal.run_id)
             checks.extend((rounds, RegisteredMembers(evidence, rounds)))
+            checks.append(CountedStakes(evidence, rounds))
             checks.append(SettledOutbox(outbox, evidence))
         if updates is not None:
             # It brings Flower along, which the other checks do not need.
@@ -96,7 +102,8 @@ def verify(
 
             checks.append(UpdatesCheck(UpdateStore(updates), seed=_revealed_seed(journal)))
         chain = ChainCheck(journal.run_id)
-        lines = walk(chain, journal.entries(), checks)
+        entries = counted(journal.entries(), steps, total=journal.length())
+        lines = walk(chain, entries, checks)
         if not chain.count and len(lines) > 2:  # no entry, and none that cannot be read
             raise journal.unknown()
         roots = {"the journal's head": chain.head, "the last published round": published.root}

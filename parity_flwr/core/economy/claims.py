@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from parity_flwr.core.economy.amounts import (
@@ -37,16 +37,21 @@ class RewardConfig:
 
     *Decided*: Q is the soundness of the reply times the score that validators or the server
     gave it (1 without one), never a figure that the client reports about itself; R is the
-    composite reputation after the round; S is the stake when the round began. F is
+    composite reputation after the round; S is what ``stakes`` says, and 1 for all if it
+    says nothing. F is
     the attendance by default: with ``Participation.WEIGHT`` whoever claims more examples is
     paid more, and nothing shows that the claim is true (theorem 9.2 fails, docs/economy.md).
+    Whoever is not in ``stakes`` has staked nothing and earns nothing, unless it is empty.
     """
 
     pool: int = 1_000 * UNIT  # base units a round
     participation: Participation = Participation.ATTENDANCE
+    stakes: Mapping[str, int] = field(default_factory=dict)  # base units by identity
 
     def __post_init__(self) -> None:
         require_amount("pool", self.pool)
+        for amount in self.stakes.values():
+            require_amount("stake", amount)
 
 
 def round_claims(
@@ -63,10 +68,10 @@ def round_claims(
     record : RoundRecord
         The round as it stands in the journal.
     config : RewardConfig
-        Pool and the meaning of F.
+        Pool, the meaning of F, and the stakes of the run.
     stakes : Mapping[str, int], optional
-        Base units staked when the round began; an identity that is not there has staked
-        nothing and earns nothing. None: a run without stakes, S = 1 for all.
+        Base units staked when the round began, instead of the run's; an identity that is
+        not there has staked nothing and earns nothing. None: those of ``config``.
 
     Raises
     ------
@@ -76,6 +81,8 @@ def round_claims(
     if record.decision.status is RoundStatus.REJECTED:
         reason = record.decision.reason or "the round was rejected"
         return RoundClaims(round=record.round, pool=config.pool, claims=(), reason=reason)
+    if stakes is None and config.stakes:
+        stakes = config.stakes
     decisions = {each.identity: each for each in record.decision.replies}
     standings = record.state.standings
     claims = (

@@ -1,0 +1,1 @@
+"""A stock Flower app, and the same app with reputation."""

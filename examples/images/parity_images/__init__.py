@@ -1,0 +1,1 @@
+"""Images, a convolutional network, and clients that lie."""

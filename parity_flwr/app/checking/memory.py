@@ -1,0 +1,24 @@
+"""How much memory a run takes: measured where it can be, reckoned where it cannot."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has held so far (resident)."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return found if sys.platform == "darwin" else 1024 * found
+
+
+def available_bytes() -> int | None:
+    """Return how much memory this machine could give now; None where it does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Whether this machine, and what it is to work with, is fit for a run."""

@@ -1,0 +1,37 @@
+"""An app through plain `flwr run`, on a SuperLink that is gone afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from parity_flwr.app.engines.processes import flower_variables, program
+from parity_flwr.app.engines.superlink import CONNECTION, private_superlink, write_connection
+from process_tree import marked
+
+_LIMIT_S = 300
+
+
+def flwr_run(app: Path, folder: Path, *, clients: int, run_config: str = "") -> str:
+    """Run an app as a user of Flower does and return what the command printed."""
+    folder.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix="parity-", dir="/tmp"))  # a socket's path is short
+    found = flower_variables(
+        folder / "home", PARITY_TEST_MARK=str(folder), RAY_TMPDIR=str(scratch)
+    )
+    with private_superlink(folder, variables=found, simulation=True, scratch=scratch) as link:
+        write_connection(folder / "home", link.address, insecure=True)
+        done = subprocess.run(
+            [
+                program("flwr", found), "run", str(app), CONNECTION, "--stream",
+                "--federation-config",
+                f"num-supernodes={clients} client-resources-num-cpus=1",
+                *(["--run-config", run_config] if run_config else []),
+            ],
+            env=found, capture_output=True, text=True, timeout=_LIMIT_S, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert marked(str(folder)) == {}
+    return done.stdout + done.stderr
