@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from parity_flwr.app.checking.memory import peak_bytes
+from parity_flwr.cli.main import execute
+code = execute(sys.argv[2:])
+Path(sys.argv[1]).write_text(str(peak_bytes()))
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True)
@@ -20,23 +30,13 @@ class Done:
     peak_bytes: int
 
 
-def parity(*arguments: str, folder: Path) -> Done:
-    """Run a command with --json in ``folder`` and wait for it."""
-    command = [sys.executable, "-m", "parity_flwr.cli.main", *arguments, "--json"]
-    with (
-        (folder / "stdout.json").open("w+b") as output,
-        subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
-        ) as process,
-    ):
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
-    (folder / "stdout.json").unlink()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Done(process.returncode, json.loads(text), usage.ru_maxrss * unit)
+def parity(*arguments: str) -> Done:
+    """Run a command with --json and wait for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        peak = Path(folder) / "peak"
+        done = subprocess.run(
+            [sys.executable, "-c", _SCRIPT, str(peak), *arguments, "--json"],
+            capture_output=True,
+            check=False,
+        )
+        return Done(done.returncode, json.loads(done.stdout), int(peak.read_text()))

@@ -69,6 +69,7 @@ def _reckon(check: Check, request: RunRequest, found: dict[str, Any], workers: i
         clients=request.num_clients,
         rounds=rounds if isinstance(rounds, int) else 0,
         model_bytes=size,
+        remembers=bool(found.get("remembers")),
     )
     held = int(found["server_bytes"])
     check.remember(

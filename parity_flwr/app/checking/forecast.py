@@ -36,11 +36,14 @@ class Federation:
     clients, rounds : int
     model_bytes : int
         Of the named arrays that travel.
+    remembers : bool
+        Whether the server keeps a sketch of each client's update; it sees none of a sum.
     """
 
     clients: int
     rounds: int
     model_bytes: int
+    remembers: bool = True
 
 
 def aggregation_bytes(federation: Federation) -> int:
@@ -58,8 +61,9 @@ def disk_forecast(
     """Return the bytes that a run's folder will hold at the end, by what holds them."""
     clients, rounds, model = federation.clients, federation.rounds, federation.model_bytes
     kept = min(rounds, KEPT_CHECKPOINTS)
+    memory = clients * SKETCH_BYTES if federation.remembers else 0
     parts = {
-        "checkpoints": kept * (model + clients * SKETCH_BYTES),
+        "checkpoints": kept * (model + memory),
         "journal_and_report": JOURNAL_BYTES
         + rounds * (ROUND_BYTES + clients * CLIENT_ROUND_BYTES),
         "model": 2 * model,

@@ -6,7 +6,7 @@ from typing import Any
 
 from parity_flwr.app.chains.choice import ChainChoice
 from parity_flwr.app.chains.members_file import read_members
-from parity_flwr.app.chains.opening import open_node
+from parity_flwr.app.chains.opened import open_node
 from parity_flwr.app.environment import Environment
 from parity_flwr.chain_bridge.connecting import connect
 from parity_flwr.chain_bridge.evm import require_evm

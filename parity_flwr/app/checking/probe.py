@@ -24,7 +24,7 @@ from parity_flwr.app.engines.failure import is_input_error, root_cause
 from parity_flwr.app.engines.flower_app import FlowerApp, loaded, read_app
 from parity_flwr.app.engines.inprocess import InProcessGrid
 from parity_flwr.errors import ParityError
-from parity_flwr.strategies import DPFedAvg
+from parity_flwr.strategies import DPFedAvg, Reputation
 from parity_flwr.strategies.resumable import Resumable
 
 _PATIENCE = 5  # looks at the nodes without a message; Flower waits a second between two
@@ -108,6 +108,7 @@ def _strategy_facts(frame: FrameType | None) -> dict[str, Any]:
                 **(_model_facts(model.values()) if isinstance(model, ArrayRecord) else {}),
                 "strategy": type(own).__name__,
                 "journalled": isinstance(own, Resumable),
+                "remembers": isinstance(own, Reputation),
                 "inner": type(inner).__name__ if inner is not None else None,
                 "rounds": rounds if isinstance(rounds, int) else None,
                 **(_privacy_facts(own, rounds) if isinstance(own, DPFedAvg) else {}),

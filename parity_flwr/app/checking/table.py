@@ -23,6 +23,7 @@ from parity_flwr.app.tabular.private_network import steps_of
 from parity_flwr.app.tabular.running import NOTHING, TabularRequest
 from parity_flwr.core.privacy.accounting import Mechanism, Release, spent_epsilon
 from parity_flwr.core.privacy.presets import ModelKind
+from parity_flwr.strategies import Reputation
 
 _NODE_BYTES = 32  # of a tree, beside what it predicts
 
@@ -81,7 +82,7 @@ def _resolved(request: TabularRequest, rows: Rows) -> dict[str, Any]:
         "client_names": list(rows.names),
         "train_rows": sum(examples),
         "rows_per_client": examples,
-        "test_rows": len(rows.held),
+        "test_rows": rows.test_examples,
         "skipped_rows": rows.skipped,
         "privacy": rows.plan.privacy.level.value,
     }
@@ -166,7 +167,12 @@ def _reckon(
     }
     if grows:
         check.unknown.append("how large the trees become; the figures are for the largest")
-    federation = Federation(clients=rows.plan.clients, rounds=built.rounds, model_bytes=size)
+    federation = Federation(
+        clients=rows.plan.clients,
+        rounds=built.rounds,
+        model_bytes=size,
+        remembers=isinstance(built.strategy, Reputation),
+    )
     held = peak_bytes()
     check.remember(
         server=held + aggregation_bytes(federation),

@@ -109,6 +109,11 @@ class Rows(ABC):
     def examples(self) -> list[int]:
         """Return each client's number of rows."""
 
+    @property
+    @abstractmethod
+    def test_examples(self) -> int:
+        """Return the number of rows that no client has."""
+
     @abstractmethod
     def clients(self) -> list[RawTable]:
         """Return each client's rows."""
@@ -150,6 +155,11 @@ class WholeRows(Rows):
     def examples(self) -> list[int]:
         """Return each client's number of rows."""
         return [len(each) for each in self.parts]
+
+    @property
+    def test_examples(self) -> int:
+        """Return the number of rows that no client has."""
+        return len(self.held)
 
     def clients(self) -> list[RawTable]:
         """Return each client's rows."""

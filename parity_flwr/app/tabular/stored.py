@@ -103,6 +103,12 @@ class StoredRows(Rows):
         """Return each client's number of rows."""
         return [stop - start for start, stop in self._spans()]
 
+    @property
+    def test_examples(self) -> int:
+        """Return the number of rows that no client has."""
+        start, stop = self.store.starts[-2:]
+        return int(stop - start)
+
     def _spans(self) -> list[tuple[int, int]]:
         starts = self.store.starts[:-1]
         return list(pairwise(starts))
