@@ -14,14 +14,13 @@ from parity_flwr.app.journal.schema import runs
 from parity_flwr.app.journal.sql_journal import SqlJournal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.config import TrustConfig
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState
 from parity_flwr.core.rounds import apply_actions
 from parity_flwr.errors import JournalError
 from parity_flwr.files import atomic_file, is_present
 
 
-def from_environment() -> Journal:
+def from_environment() -> SqlJournal:
     """Return the journal of the run that is under way (``PARITY_RUN_DIR``), else of a new one.
 
     This is the entry point ``parity_flwr.journal``: strategies load it by that name.
