@@ -142,9 +142,8 @@ def table(found: list[dict[str, Any]]) -> str:
     ]
     for each in found:
         cells = [f"{each[name]:.3f}" for name in columns]
-        lines.append(
-            f"| {each['seed']} | {' | '.join(cells)} | {', '.join(each['flagged']) or 'nobody'} |"
-        )
+        flagged = ", ".join(each["flagged"]) or "nobody"
+        lines.append(f"| {each['seed']} | {' | '.join(cells)} | {flagged} |")
     said = summary(found)
     if len(found) > 1:
         cells = [f"{said['mean'][k]:.3f} ± {said['deviation'][k]:.3f}" for k in columns]

@@ -35,6 +35,10 @@ class Patients:
         For tables and pictures.
     delta : float
         Of the privacy promise, well under one over the patients of a hospital.
+    rounds : int
+        How many pay.
+    few : bool
+        Whether a hospital has so few patients that its update is mostly noise.
     """
 
     x: NDArray[np.float32]
@@ -43,6 +47,8 @@ class Patients:
     groups: NDArray[np.str_]
     what: str
     delta: float
+    rounds: int
+    few: bool
 
 
 @lru_cache(maxsize=1)  # a simulation's worker plays many hospitals
@@ -103,6 +109,8 @@ def breast_cancer() -> Patients:
         groups=groups,
         what="breast cancer, malignant or benign",
         delta=1e-3,
+        rounds=10,
+        few=True,
     )
 
 

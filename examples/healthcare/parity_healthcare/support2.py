@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parity_flwr.errors import DataError, MissingExtraError
 from parity_healthcare.patients import Patients, scaled
@@ -162,6 +161,8 @@ def support2(path: Path) -> Patients:
         groups=np.array([str(value) for value in table[GROUP].to_pylist()])[kept],
         what="SUPPORT2, death in hospital",
         delta=1e-5,
+        rounds=20,
+        few=False,
     )
 
 

@@ -49,7 +49,8 @@ class Settings:
         return cls(
             data=str(config["data"]),
             hospitals=int(config["hospitals"]),
-            rounds=int(config["num-server-rounds"]),
+            rounds=int(config["num-server-rounds"])
+            or load_patients(str(config["data"])).rounds,
             epsilon=float(config["epsilon"]),
             clip=float(config["clip"]),
             learning_rate=float(config["learning-rate"]),
