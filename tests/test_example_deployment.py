@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from parity_flwr.app.engines.importing import importing_from
-from process_tree import marked, needs_proc
+from process_tree import marked, needs_proc, wait_until
 
 pytestmark = pytest.mark.repository
 
@@ -92,3 +92,21 @@ def test_identities_are_fingerprints_of_the_registered_keys(
     digest = hashlib.sha256(pem.strip()).hexdigest()[:16]
     assert federation.identities["north"] == f"key:{digest}"
     assert len(set(federation.identities.values())) == 2
+
+
+@pytest.mark.slow
+@needs_proc
+def test_nothing_outlives_a_script_that_is_killed(repository: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "federation"
+    script = str(repository / "examples" / "deployment" / "run.py")
+    with subprocess.Popen(
+        [sys.executable, script, "--keep", str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert "SuperLink up" in process.stdout.readline()
+        assert any("flower-superlink" in each for each in marked(str(folder)).values())
+        process.kill()
+    wait_until(lambda: marked(str(folder)) == {})
