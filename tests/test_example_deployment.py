@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 import stat
@@ -26,9 +27,7 @@ pytestmark = pytest.mark.repository
 @pytest.fixture
 def certificates(repository: Path) -> Iterator[Any]:
     with importing_from(repository / "examples" / "deployment", {"parity_deployment"}):
-        import parity_deployment.certificates
-
-        yield parity_deployment.certificates
+        yield importlib.import_module("parity_deployment.certificates")
 
 
 def test_the_server_s_certificate_is_the_authority_s(certificates: Any, tmp_path: Path) -> None:
@@ -82,9 +81,8 @@ def test_identities_are_fingerprints_of_the_registered_keys(
     repository: Path, tmp_path: Path
 ) -> None:
     with importing_from(repository / "examples" / "deployment", {"parity_deployment"}):
-        from parity_deployment.federation import Federation
-
-        federation = Federation(tmp_path, ("north", "south"))
+        module = importlib.import_module("parity_deployment.federation")
+        federation = module.Federation(tmp_path, ("north", "south"))
     public = serialization.load_ssh_public_key((tmp_path / "north.pub").read_bytes())
     pem = public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
