@@ -40,7 +40,7 @@ def train(*, stop_after: int = ROUNDS, **asked: str) -> str:
 
     with InProcessGrid(honest_app(), 5) as grid:
         config = {f"parity-{name}".replace("_", "-"): value for name, value in asked.items()}
-        grid.set_run(dataclasses.replace(Run.create_empty(7), override_config=config))
+        grid.set_run(dataclasses.replace(Run.create_empty(7), override_config={**config}))
         result = ReputationFedAvg(seed=1).start(
             grid,
             ArrayRecord({"w": Array(np.zeros(8))}),

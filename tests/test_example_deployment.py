@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 import stat
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from parity_flwr.app.engines.importing import importing_from
-from process_tree import marked, needs_proc
+from process_tree import marked, needs_proc, wait_until
 
 pytestmark = pytest.mark.repository
 
@@ -26,9 +27,7 @@ pytestmark = pytest.mark.repository
 @pytest.fixture
 def certificates(repository: Path) -> Iterator[Any]:
     with importing_from(repository / "examples" / "deployment", {"parity_deployment"}):
-        import parity_deployment.certificates
-
-        yield parity_deployment.certificates
+        yield importlib.import_module("parity_deployment.certificates")
 
 
 def test_the_server_s_certificate_is_the_authority_s(certificates: Any, tmp_path: Path) -> None:
@@ -82,9 +81,8 @@ def test_identities_are_fingerprints_of_the_registered_keys(
     repository: Path, tmp_path: Path
 ) -> None:
     with importing_from(repository / "examples" / "deployment", {"parity_deployment"}):
-        from parity_deployment.federation import Federation
-
-        federation = Federation(tmp_path, ("north", "south"))
+        module = importlib.import_module("parity_deployment.federation")
+        federation = module.Federation(tmp_path, ("north", "south"))
     public = serialization.load_ssh_public_key((tmp_path / "north.pub").read_bytes())
     pem = public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -92,3 +90,21 @@ def test_identities_are_fingerprints_of_the_registered_keys(
     digest = hashlib.sha256(pem.strip()).hexdigest()[:16]
     assert federation.identities["north"] == f"key:{digest}"
     assert len(set(federation.identities.values())) == 2
+
+
+@pytest.mark.slow
+@needs_proc
+def test_nothing_outlives_a_script_that_is_killed(repository: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "federation"
+    script = str(repository / "examples" / "deployment" / "run.py")
+    with subprocess.Popen(
+        [sys.executable, script, "--keep", str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert "SuperLink up" in process.stdout.readline()
+        assert any("flower-superlink" in each for each in marked(str(folder)).values())
+        process.kill()
+    wait_until(lambda: marked(str(folder)) == {})

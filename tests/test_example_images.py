@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -63,9 +64,7 @@ def accuracies(outcome: RunOutcome) -> list[float]:
 @pytest.fixture
 def task(repository: Path) -> Iterator[Any]:
     with importing_from(repository / "examples" / "images", {"parity_images"}):
-        import parity_images.task
-
-        yield parity_images.task
+        yield importlib.import_module("parity_images.task")
 
 
 def test_grey_and_coloured_pixels_find_their_place(task: Any) -> None:

@@ -1,10 +1,10 @@
-"""Draw images.png: the accuracy after each round of a run, and of the same without reputation.
+"""Draw the accuracy after each round of a run, and of the same without reputation.
 
-Run ``parity run examples/images --engine inprocess --baseline``, then
-``python examples/images/picture.py``; another run is named by its id.
+After ``parity run examples/images --engine inprocess --baseline``:
+``python examples/picture.py examples/images/images.png --title "Three of ten attack"``.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,12 +15,15 @@ from parity_flwr.app.report.baselines import read_baselines
 from parity_flwr.app.report.view import metric_curve
 from parity_flwr.app.runs.folder import RunFolder
 
-HERE = Path(__file__).resolve().parent
-
 
 def main() -> None:
-    """Draw the run that the first argument names, ``latest`` by default."""
-    run = RunFolder.find((*sys.argv[1:], "latest")[0], Environment.read().home)
+    """Draw the run that the options name, ``latest`` by default."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("picture", type=Path, help="the PNG to write")
+    parser.add_argument("--run", default="latest", help="a run with a baseline")
+    parser.add_argument("--title", default="With reputation and without")
+    options = parser.parse_args()
+    run = RunFolder.find(options.run, Environment.read().home)
     evaluations = open_journal(run).evaluations()
     ours = metric_curve(evaluations, source="server", name="accuracy")
     stock = read_baselines(run.path).fedavg
@@ -29,11 +32,10 @@ def main() -> None:
     axes.plot(*zip(*ours, strict=True), marker="o", label="ReputationFedAvg")
     if stock is not None:
         axes.plot(*zip(*stock.curve, strict=True), marker="x", label="FedAvg")
-    axes.set(xlabel="round", ylabel="accuracy", ylim=(0, 1))
-    axes.set_title("Ten clients, three of them attack")
+    axes.set(xlabel="round", ylabel="accuracy", ylim=(0, 1), title=options.title)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    figure.savefig(HERE / "images.png", dpi=100)
+    figure.savefig(options.picture, dpi=100)
 
 
 if __name__ == "__main__":
