@@ -66,7 +66,7 @@ class LiveTable:
         self._mute = False
         self._pay: RewardConfig | None = None
         self._earned = RewardState()
-        self._rows: list[ClientRow] = []
+        self._rows: tuple[ClientRow, ...] = ()
         self._pace = Pace(clock=clock)
         self._lock = threading.RLock()  # the clock ticks on a thread of its own
         self._live = Redrawing(console, self.render) if can_redraw(console) else None
