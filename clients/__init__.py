@@ -30,7 +30,8 @@ from parity_flwr.clients.signing import SigningMod, derived_signer, derived_sign
 from parity_flwr.clients.stack import parity_mods
 from parity_flwr.clients.tables import Table
 from parity_flwr.clients.torch_client import LocalTraining, TorchClient
-from parity_flwr.clients.torch_model import Examples, cnn, evaluate_arrays, initial_arrays, mlp
+from parity_flwr.clients.torch_model import Examples, evaluate_arrays, initial_arrays
+from parity_flwr.clients.torch_networks import cnn, mlp
 from parity_flwr.clients.validation import ValidationMod
 from parity_flwr.core.privacy.forest_release import ForestRelease
 from parity_flwr.core.privacy.linear_release import LinearRelease

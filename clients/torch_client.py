@@ -142,7 +142,8 @@ class TorchClient(NumPyClient):
     --------
     >>> import numpy as np
     >>> from flwr.app import Context, RecordDict
-    >>> from parity_flwr.clients.torch_model import initial_arrays, mlp
+    >>> from parity_flwr.clients.torch_model import initial_arrays
+    >>> from parity_flwr.clients.torch_networks import mlp
     >>> data = Examples(np.eye(4, dtype=np.float32), np.arange(4))
     >>> context = Context(1, 1, {"partition-id": 0}, RecordDict(), {})
     >>> client = TorchClient(mlp(4, classes=4), train=data, test=data, context=context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,74 +101,6 @@ def isolated(*, seed: int, threads: int = 1) -> Iterator[None]:
 def derive_seed(*parts: int) -> int:
     """Mix non-negative integers into one 64-bit seed (numpy's SeedSequence)."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
-
-
-def mlp(inputs: int, *, hidden: Sequence[int] = (32,), classes: int = 10) -> ModelFactory:
-    """Return a factory of perceptrons: linear layers with ReLU between them.
-
-    Examples
-    --------
-    >>> factory = mlp(64, hidden=(32,), classes=10)
-    >>> [shape for shape in map(np.shape, initial_arrays(factory, seed=0).values())]
-    [(32, 64), (32,), (10, 32), (10,)]
-    """
-
-    def build() -> nn.Module:
-        from torch import nn
-
-        sizes = (inputs, *hidden, classes)
-        layers: list[nn.Module] = []
-        for size, following in itertools.pairwise(sizes):
-            layers += [nn.Linear(size, following), nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
-
-    return build
-
-
-def cnn(
-    shape: tuple[int, int, int],
-    *,
-    channels: Sequence[int] = (16, 32),
-    classes: int = 10,
-    batch_norm: bool = True,
-) -> ModelFactory:
-    """Return a factory of small convolutional networks.
-
-    For each entry of ``channels`` a 3 x 3 convolution, batch normalisation if asked for,
-    ReLU, and a maximum over 2 x 2; then one linear layer.
-
-    Parameters
-    ----------
-    shape : (channels, height, width)
-        Of one input.
-    channels : sequence of int
-        Width of each convolution.
-    classes : int
-        Outputs.
-    batch_norm : bool
-        Whether to normalise; off for differential privacy, which it breaks.
-
-    Examples
-    --------
-    >>> arrays = initial_arrays(cnn((1, 8, 8), channels=(4,), classes=3), seed=0)
-    >>> arrays["1.num_batches_tracked"].dtype, [*arrays.values()][-2].shape
-    (dtype('int64'), (3, 64))
-    """
-
-    def build() -> nn.Module:
-        from torch import nn
-
-        depth, height, width = shape
-        layers: list[nn.Module] = []
-        for wide in channels:
-            layers.append(nn.Conv2d(depth, wide, 3, padding=1, bias=not batch_norm))
-            layers += [nn.BatchNorm2d(wide)] if batch_norm else []
-            layers += [nn.ReLU(), nn.MaxPool2d(2)]
-            depth, height, width = wide, height // 2, width // 2
-        layers += [nn.Flatten(), nn.Linear(depth * height * width, classes)]
-        return nn.Sequential(*layers)
-
-    return build
 
 
 def initial_arrays(

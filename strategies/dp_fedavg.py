@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from logging import INFO, WARNING
+from collections.abc import Iterable, Sequence
+from logging import INFO
 from typing import ClassVar, Unpack
 
 import numpy as np
@@ -15,28 +15,29 @@ from flwr.serverapp.strategy import FedAvg, Result, Strategy
 
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.core.encoding import model_hash
-from parity_flwr.core.privacy.central import CentralPrivacy, release
-from parity_flwr.core.privacy.clipping import row_norms
+from parity_flwr.core.privacy.central import CentralPrivacy
 from parity_flwr.core.privacy.combinations import Combination, NoisePlace
 from parity_flwr.core.privacy.ledger import Ledger
 from parity_flwr.core.privacy.rounds import PRIVACY, decide_private
 from parity_flwr.core.privacy.stream import RandomStream
-from parity_flwr.core.records import Resumption, RoundFacts, RoundRecord, Verdict
+from parity_flwr.core.records import Resumption, RoundFacts, RoundRecord
 from parity_flwr.core.rounds import apply_actions
-from parity_flwr.core.rows import MatrixRows
-from parity_flwr.strategies.arrays import moved
 from parity_flwr.strategies.bookkeeping import AUTOMATIC, Bookkeeper
 from parity_flwr.strategies.composition import check_inside
 from parity_flwr.strategies.dp_budget import RunBudget, check_sampling
 from parity_flwr.strategies.evaluating import Evaluating
 from parity_flwr.strategies.exchange import Exchange, ask, name_round
-from parity_flwr.strategies.facts import update_rows
 from parity_flwr.strategies.gate import Arrays, Gate
 from parity_flwr.strategies.identity import Roster
 from parity_flwr.strategies.inner import pin
 from parity_flwr.strategies.inner_state import save_state
 from parity_flwr.strategies.noisy_reply import noisy_reply
 from parity_flwr.strategies.options import CentralOptions, check_names
+from parity_flwr.strategies.private_release import (
+    accepted_models,
+    drawn,
+    released_model,
+)
 from parity_flwr.strategies.resumable import EvaluateFunction
 from parity_flwr.strategies.sampling import Sampling
 from parity_flwr.strategies.settlement import Outcome, aggregate_copies
@@ -193,7 +194,7 @@ class DPFedAvg(Evaluating):
             round=round_,
             arrays=arrays,
             config=name_round(config, round_, self.book.run_id),
-            nodes=self._drawn(nodes),
+            nodes=drawn(nodes, sampling=self.privacy.sampling, stream=self._lots),
             actions=actions,
         )
         return self._exchange.messages
@@ -218,45 +219,26 @@ class DPFedAvg(Evaluating):
         self._budget.state(self.book.journal, round=self.state.round)
         return super()._close(result, arrays)
 
-    def _drawn(self, nodes: Mapping[str, int]) -> dict[str, int]:
-        if self.privacy.sampling == 1.0:
-            return dict(nodes)
-        taken = self._lots.uniforms(len(nodes)) < self.privacy.sampling
-        return {
-            name: nodes[name] for name, each in zip(sorted(nodes), taken, strict=True) if each
-        }
-
     def _accepted(self, exchange: Exchange, replies: Iterable[Message]) -> list[Arrays]:
         gate = Gate(exchange.base, weight_key=self._weight_key, config=self.config.gate)
         answers = exchange.collect(
             replies, gate=gate, roster=self._roster, state=self.state, run_id=self.book.run_id
         )
-        for each in answers:
-            if each.verdict in (Verdict.QUARANTINED, Verdict.MISSING):
-                log(WARNING, "\t> %s %s: %s", each.asked.identity, each.verdict, each.reason)
-        return [
-            each.passed.arrays
-            for each in answers
-            if each.passed is not None and each.verdict is Verdict.ACCEPTED
-        ]
+        return accepted_models(answers)
 
     def _charge(self, round: int) -> None:
         self._budget.charge(self.book.journal, run=self.book.run_id, round=round)
 
     def _release(self, exchange: Exchange, models: Sequence[Arrays]) -> tuple[Arrays, float]:
-        rows = update_rows(models, exchange.base) if models else _no_rows(exchange.base)
         remembered = self.book.memory.get(_CLIP)
-        released = release(
-            rows,
-            norms=row_norms(rows) if models else np.empty(0),
+        return released_model(
+            exchange,
+            models,
             clip=self.privacy.clip if remembered is None else float(remembered[0]),
             privacy=self.privacy,
             multiplier=self.multiplier,
             stream=self._noise,
         )
-        base = exchange.base
-        counters = {name: each for name, each in base.items() if each.dtype.kind != "f"}
-        return moved(base, released.update, counters), released.clip
 
     def _commit(self, exchange: Exchange, outcome: Outcome, clip: float) -> None:
         facts = RoundFacts(round=exchange.round, replies=(), actions=exchange.actions)
@@ -281,8 +263,3 @@ class DPFedAvg(Evaluating):
             updates={},
             base={},
         )
-
-
-def _no_rows(base: Arrays) -> MatrixRows:
-    length = sum(array.size for array in base.values() if array.dtype.kind == "f")
-    return MatrixRows(np.empty((0, length), np.float32))

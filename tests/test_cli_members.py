@@ -121,10 +121,10 @@ def test_an_offence_is_slashed_once_with_its_evidence(
     assert json_of(capsys, "slash", "latest", "--dry-run")["sent"] == 0
     done = json_of(capsys, "slash", "latest")
     assert done["sent"] == 1
-    # P-32: the deployment's base 100, severity 0.1, factor 1.5 - R/1000 before the round.
+    # P-32: the deployment's base 100, severity 0.02, factor 1.5 - R/1000 before the round.
     record = open_journal(run).rounds()[1]
     before = record.state.standings["client-0"].composite
-    due = 100 * 0.1 * (1.5 - before / 1000)
+    due = 100 * 0.02 * (1.5 - before / 1000)
     assert float(done["offences"][0]["slashed"]) == pytest.approx(due, rel=1e-6)
     (block,) = run.content.glob(f"*/{offence['evidence']}")
     assert json.loads(block.read_bytes())["identity"] == "client-0"

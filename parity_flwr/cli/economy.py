@@ -67,6 +67,12 @@ economy.add_command(equilibrium)
 @click.option("--bribe", default="10", show_default=True, help="Tokens a cheat a round.")
 @click.option("--penalty", default="500", show_default=True, help="Base penalty, tokens.")
 @click.option(
+    "--fall",
+    default="0.02",
+    show_default=True,
+    help="Share of the base penalty that a fall of reputation costs.",
+)
+@click.option(
     "--participation",
     type=click.Choice(("attendance", "weight")),
     default="attendance",
@@ -101,6 +107,7 @@ def simulate(
     cost: str,
     bribe: str,
     penalty: str,
+    fall: str,
     participation: str,
     chain: str,
     output: Path | None,
@@ -131,6 +138,7 @@ def simulate(
         cost=scaled(cost, decimals=_TOKENS, name="--cost"),
         bribe=scaled(bribe, decimals=_TOKENS, name="--bribe"),
         base_penalty=scaled(penalty, decimals=_TOKENS, name="--penalty"),
+        quality=scaled(fall, decimals=6, name="--fall"),
         participation=Participation(participation),
     )
     out = Output(as_json, quiet=quiet)

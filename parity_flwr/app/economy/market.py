@@ -8,7 +8,7 @@ from typing import Final
 
 from parity_flwr.app.compare.attack_names import ATTACKS, NONE
 from parity_flwr.app.compare.task import PARTITIONS, Federation
-from parity_flwr.core.economy.amounts import UNIT, require_amount, require_integer
+from parity_flwr.core.economy.amounts import MILLION, UNIT, require_amount, require_integer
 from parity_flwr.core.economy.claims import Participation, RewardConfig
 from parity_flwr.core.economy.offences import SlashConfig
 from parity_flwr.core.economy.settlement import EconomyConfig
@@ -69,6 +69,8 @@ class Market:
         What somebody outside pays a cheat for each round in which it is not yet caught.
     base_penalty : int
         Of P-32.
+    quality : int
+        Severity of a fall of reputation (P-31), millionths.
     participation : Participation
         What F of P-28 is.
     """
@@ -86,6 +88,7 @@ class Market:
     cost: int = 4 * UNIT
     bribe: int = 10 * UNIT
     base_penalty: int = 500 * UNIT
+    quality: int = SlashConfig.quality
     participation: Participation = Participation.ATTENDANCE
 
     def __post_init__(self) -> None:
@@ -101,6 +104,7 @@ class Market:
             )
         for name in ("pool", "stake", "cost", "bribe", "base_penalty"):
             require_amount(name, getattr(self, name))
+        require_integer("quality", self.quality, 0, MILLION)
         if not self.seeds or not all(0 <= seed < 2**32 for seed in self.seeds):
             raise ConfigError(
                 "seeds need numbers from 0 to 2^32 - 1",
@@ -118,7 +122,7 @@ class Market:
         """The constants of the core."""
         return EconomyConfig(
             rewards=RewardConfig(pool=self.pool, participation=self.participation),
-            slashing=SlashConfig(base_penalty=self.base_penalty),
+            slashing=SlashConfig(base_penalty=self.base_penalty, quality=self.quality),
         )
 
     @property

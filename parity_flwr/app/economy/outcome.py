@@ -211,6 +211,7 @@ def market_json(market: Market) -> dict[str, Any]:
         "cost": str(market.cost),
         "bribe": str(market.bribe),
         "base_penalty": str(market.base_penalty),
+        "quality": market.quality / MILLION,
         "participation": market.participation.value,
     }
 

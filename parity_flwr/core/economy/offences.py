@@ -27,14 +27,15 @@ class SlashConfig:
     *Decided*: the paper's third condition, a stake under the minimum, is not slashed: who
     has too little at stake is not selected. A server cannot blame a client for what it
     did not send: MALFORMED and BALLOT need a signature unless ``unsigned`` says otherwise.
-    QUALITY and REPEATED rest on the round's own figures, which ``parity verify`` recomputes.
+    QUALITY and REPEATED rest on the journal's word and on statistics, which hit honest
+    minorities too: they cost a fiftieth by default (docs/economy.md says what that takes).
     """
 
     base_penalty: int = 1_000 * UNIT  # base units
     malformed: int = MILLION
     ballot: int = 500_000
-    quality: int = MILLION
-    repeated: int = 100_000
+    quality: int = 20_000
+    repeated: int = 20_000
     repeats: int = 3  # k of P-31
     unsigned: bool = False  # whether unsigned replies are evidence too (a trusted server)
 

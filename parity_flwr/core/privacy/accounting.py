@@ -9,108 +9,40 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from parity_flwr.core.privacy.mechanisms import gaussian_epsilon
-from parity_flwr.core.privacy.parameters import (
-    checked_count,
-    checked_delta,
-    checked_epsilon,
-    checked_probability,
-    positive,
+from parity_flwr.core.privacy.parameters import checked_delta, checked_epsilon
+from parity_flwr.core.privacy.releases import (
+    Accountant,
+    Mechanism,
+    Release,
+    Selection,
+    amplification,
+    is_plain_gaussian,
+    merged,
 )
 from parity_flwr.errors import ConfigError, MissingExtraError
+
+__all__ = [
+    "Accountant",
+    "Mechanism",
+    "Release",
+    "Selection",
+    "affordable_count",
+    "amplification",
+    "calibrated_multiplier",
+    "spent_epsilon",
+    "within_budget",
+]
 
 _LEAST = 0.01  # no noise multiplier is calibrated below it
 _FINE, _COARSE = 1e-4, 1e-3  # of the discretised privacy loss; errors stay on the safe side
 _HOPELESS = 1.05  # so far above the budget no finer bound helps
 _ORDERS = (*(2 + x / 8 for x in range(64)), *range(10, 65), 128, 256, 512, 1024)
 _PRECISION = 1e-4  # of a calibrated noise multiplier, relative
-
-
-class Mechanism(StrEnum):
-    """What kind of noise a release carries."""
-
-    GAUSSIAN = "gaussian"
-    DISCRETE_GAUSSIAN = "discrete-gaussian"
-    LAPLACE = "laplace"
-    DISCRETE_LAPLACE = "discrete-laplace"
-
-
-class Accountant(StrEnum):
-    """Which composition counts."""
-
-    PLD = "pld"  # numerically exact, with errors on the safe side
-    RDP = "rdp"  # Renyi: a looser upper bound, the check
-
-
-class Selection(StrEnum):
-    """How the participants of a release are chosen."""
-
-    ALL = "all"
-    POISSON = "poisson"  # each independently with the same probability, in secret
-    FIXED_SIZE = "fixed-size"  # so many, without replacement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Release:
-    """``count`` noisy releases of the same kind.
-
-    Parameters
-    ----------
-    noise_multiplier : float
-        sigma (Gaussian) or scale (Laplace) over the sensitivity in the L2 or L1 norm; the
-        sensitivity is that of the neighbour relation in force.
-    mechanism : Mechanism
-        The noise.
-    sampling : float
-        Probability with which Poisson sampling takes a unit in; 1 for everything else.
-    count : int
-        How many.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of range, or sampling below 1 stands beside noise for which no
-        amplification theorem is implemented.
-    """
-
-    noise_multiplier: float
-    mechanism: Mechanism = Mechanism.GAUSSIAN
-    sampling: float = 1.0
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        positive("noise_multiplier", self.noise_multiplier)
-        checked_probability("sampling", self.sampling)
-        checked_count("count", self.count)
-        if self.sampling < 1 and self.mechanism is not Mechanism.GAUSSIAN:
-            raise ConfigError(
-                "amplification by sampling needs the Gaussian mechanism",
-                came=f"{self.mechanism.value}",
-                action="account for it with sampling=1",
-            )
-
-
-def amplification(selection: Selection, *, fraction: float) -> float:
-    """Return the sampling probability that may be accounted for.
-
-    The add-or-remove theorems hold for Poisson sampling only. A fixed number of clients
-    drawn without replacement has one for the replace-one relation, which is not offered
-    here; so it counts as if everybody took part, and so does everything that chooses by what
-    it knows of the clients (reputation).
-
-    Examples
-    --------
-    >>> amplification(Selection.FIXED_SIZE, fraction=0.1)
-    1.0
-    """
-    fraction = checked_probability("fraction", fraction)
-    return fraction if selection is Selection.POISSON else 1.0
 
 
 def spent_epsilon(
@@ -141,7 +73,7 @@ def within_budget(releases: Sequence[Release], *, epsilon: float, delta: float) 
     Every bound that is tried lies above the truth, the cheapest first.
     """
     delta = checked_delta(delta)
-    if not all(map(_is_plain_gaussian, releases)):  # those have a closed form
+    if not all(map(is_plain_gaussian, releases)):  # those have a closed form
         if _epsilon(releases, delta, Accountant.RDP, _COARSE) <= epsilon:
             return True
         coarse = _epsilon(releases, delta, Accountant.PLD, _COARSE)
@@ -153,15 +85,15 @@ def within_budget(releases: Sequence[Release], *, epsilon: float, delta: float) 
 def _epsilon(
     releases: Iterable[Release], delta: float, accountant: Accountant, interval: float
 ) -> float:
-    merged = _merged(releases)
-    if not merged:
+    parts = merged(releases)
+    if not parts:
         return 0.0
-    if len(merged) == 1 and _is_plain_gaussian(merged[0]) and accountant is Accountant.PLD:
-        return gaussian_epsilon(delta, noise_multiplier=merged[0].noise_multiplier)
-    discrete = any(each.mechanism is Mechanism.DISCRETE_GAUSSIAN for each in merged)
+    if len(parts) == 1 and is_plain_gaussian(parts[0]) and accountant is Accountant.PLD:
+        return gaussian_epsilon(delta, noise_multiplier=parts[0].noise_multiplier)
+    discrete = any(each.mechanism is Mechanism.DISCRETE_GAUSSIAN for each in parts)
     if accountant is Accountant.RDP or discrete:
-        return _rdp(merged, delta)
-    return _pld(merged, delta, interval)
+        return _rdp(parts, delta)
+    return _pld(parts, delta, interval)
 
 
 def calibrated_multiplier(
@@ -228,25 +160,6 @@ def _least(fits: Callable[[float], bool]) -> float:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if fits(middle) else (middle, high)
     return high
-
-
-def _is_plain_gaussian(release: Release) -> bool:
-    return release.mechanism is Mechanism.GAUSSIAN and release.sampling == 1.0
-
-
-def _merged(releases: Iterable[Release]) -> list[Release]:
-    """Add up equal releases, and all plain Gaussians: 1/z^2 adds, exactly."""
-    counts: Counter[Release] = Counter()
-    precision = []
-    for each in releases:
-        if _is_plain_gaussian(each):
-            precision.append(each.count / each.noise_multiplier**2)
-        else:
-            counts[replace(each, count=1)] += each.count
-    merged = [replace(each, count=count) for each, count in counts.items()]
-    if precision:
-        merged.append(Release(noise_multiplier=math.fsum(precision) ** -0.5))
-    return merged
 
 
 def _dp_accounting(name: str) -> Any:
