@@ -147,6 +147,20 @@ def test_encoding_by_hand() -> None:
     assert inputs[:, 1:].tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 0]]
 
 
+def test_times_are_inputs_and_names_are_dropped(tmp_path: Path) -> None:
+    lines = [
+        f"p{k:03d},2024-01-{1 + k % 28:02d}T12:00:00Z,2024-02-{1 + k % 9:02d},{k % 2}"
+        for k in range(60)
+    ]
+    path = written(tmp_path, "name,seen,born,ill\n" + "\n".join(lines) + "\n")
+    data = load_table(plan(path))
+    assert data.encoder.names == ("seen", "born")
+    assert data.encoder.dropped == ("name",)
+    inputs = np.concatenate([each.x for each in data.clients])
+    np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(inputs.std(axis=0), 1, atol=1e-4)
+
+
 def test_a_level_that_only_the_test_rows_have_is_another() -> None:
     train = RawTable({"c": np.array(["a"] * 5 + ["b"] * 5, object)})
     encoder = learn_encoder([survey(train)])

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.assigning import Assignment, spacing
-from parity_flwr.app.tabular.data import owner_column, without_owner
 from parity_flwr.app.tabular.division import owners
+from parity_flwr.app.tabular.file_errors import bad
 from parity_flwr.app.tabular.plan import TabularPlan
-from parity_flwr.app.tabular.reading import RawTable, bad
+from parity_flwr.app.tabular.reading import RawTable
 from parity_flwr.app.tabular.scratch import Piece, Scratch
 from parity_flwr.app.tabular.spilling import Spilled, Watch, spill, unwatched
+from parity_flwr.app.tabular.splitting import owner_column, without_owner
 from parity_flwr.app.tabular.stored import Store, StoredRows
 from parity_flwr.app.tabular.target import (
     Target,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.data import split_and_divide
 from parity_flwr.app.tabular.plan import TabularPlan
+from parity_flwr.app.tabular.splitting import split_and_divide
 
 SAMPLED = 1 << 19
 """Rows, evenly spaced, that are split and divided as a table in memory is."""

@@ -17,7 +17,7 @@ from parity_flwr.app.partition_skew import (
     sequential,
     stratified,
 )
-from parity_flwr.app.tabular.reading import bad
+from parity_flwr.app.tabular.file_errors import bad
 from parity_flwr.errors import ConfigError
 
 MOST_CLIENTS = 1000

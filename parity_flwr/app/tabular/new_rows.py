@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.encoding_file import Encoding
 from parity_flwr.app.tabular.features import NumberRule
-from parity_flwr.app.tabular.reading import MISSING, RawTable, bad, read_header
+from parity_flwr.app.tabular.file_errors import bad
+from parity_flwr.app.tabular.header import read_header
+from parity_flwr.app.tabular.reading import MISSING, RawTable
 from parity_flwr.errors import DataError, MissingExtraError
 
 _BLOCK = 4 << 20  # bytes in memory at once; also the longest row

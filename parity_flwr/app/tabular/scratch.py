@@ -73,7 +73,7 @@ class Scratch:
         RunError
             If the disk is full.
         """
-        rest = memoryview(np.ascontiguousarray(values, piece.dtype)).cast("B")
+        rest = _bytes(np.ascontiguousarray(values, piece.dtype))
         offset = piece.offset
         try:
             while rest:
@@ -89,9 +89,14 @@ class Scratch:
     def read(self, piece: Piece) -> NDArray[Any]:
         """Return the values of a piece, in an array of their own."""
         values = np.empty(piece.count, piece.dtype)
-        rest = memoryview(values).cast("B") if piece.count else memoryview(b"")
+        rest = _bytes(values)
         offset = piece.offset
         while rest:
             done = os.preadv(self._file, [rest], offset)
             rest, offset = rest[done:], offset + done
         return values
+
+
+def _bytes(values: NDArray[Any]) -> memoryview:
+    """Return an array's bytes, not copied; a memoryview of nothing cannot be cast."""
+    return values.data.cast("B") if values.size else memoryview(b"")

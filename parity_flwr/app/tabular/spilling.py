@@ -11,18 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_flwr.app.tabular.file_errors import bad, no_rows, translated
+from parity_flwr.app.tabular.header import Header, checked_header
 from parity_flwr.app.tabular.reading import (
     COMPRESSED,
-    Header,
     Numbers,
     Texts,
-    bad,
-    checked_header,
     column_values,
-    no_rows,
     options,
     text_column,
-    translated,
 )
 from parity_flwr.app.tabular.scratch import Piece, Scratch
 

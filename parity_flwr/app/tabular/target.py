@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.reading import RawTable, bad, is_known
+from parity_flwr.app.tabular.file_errors import bad
+from parity_flwr.app.tabular.reading import RawTable, is_known
 from parity_flwr.errors import DataError
 
 _FEW = 20  # as many whole numbers at most are taken for classes
