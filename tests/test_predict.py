@@ -187,6 +187,15 @@ def test_the_card_says_how_to_load_it(
     np.testing.assert_allclose(own, wanted, rtol=1e-4, atol=1e-6)
 
 
+def test_the_task_can_be_overridden(tmp_path: Path, capsys: Any) -> None:
+    table = mixed(tmp_path / "people.csv", "grade")
+    result = trained(table, "grade", "linear", "--task", "regression", capsys=capsys)
+    assert (result["task"], set(result["metrics"])) == ("regression", {"r2", "rmse", "mae"})
+    found = predicted(result["run_id"], table, tmp_path / "out.csv", capsys=capsys)
+    assert found["task"] == "regression"
+    assert 0 < float(lines_of(tmp_path / "out.csv")[0]["prediction"]) < 4
+
+
 @pytest.fixture
 def run_id(table: Path, capsys: Any) -> str:
     return str(trained(table, "sick", "logistic", capsys=capsys)["run_id"])

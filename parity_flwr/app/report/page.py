@@ -31,7 +31,6 @@ from parity_flwr.core.records import (
     RunHeader,
 )
 
-
 _MOST_METRICS = 12
 
 
