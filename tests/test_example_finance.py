@@ -203,7 +203,7 @@ def test_encryption_costs_no_quality_and_blinds_the_server(
 
 @pytest.mark.slow
 def test_a_forest_gains_and_finds_the_rider(finance: Any, config: dict[str, Any]) -> None:
-    outcome, _ = finance.study.one_run({**config, "model": "forest", "trees": 10})
+    outcome, _ = finance.study.one_run({**config, "model": "forest"})
     assert outcome.flagged == ("client-9",)
     assert outcome.benefit.gain > 0.02
     assert outcome.earned.get("client-9", 0.0) < 0.1 * outcome.honest_earned

@@ -42,7 +42,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
             alpha=0.2, rounds=15, steps=30, batch_size=64, learning_rate=0.05
         ),
         "card fraud": Recipe(
-            alpha=0.3, rounds=15, steps=40, batch_size=128, learning_rate=0.03
+            alpha=0.3, rounds=15, steps=40, batch_size=128, learning_rate=0.05
         ),
     }
 )

@@ -84,6 +84,7 @@ def strategy_of(config: Config, model: Model, journal: SqlJournal) -> Reputation
             "privacy needs 'off' or 'he'", came=repr(privacy)[:60], action="choose one"
         )
     options: RunOptions = {
+        "mode": str(config["mode"]),
         "seed": secret if secret >= 0 else None,
         "journal": journal,
         "sampling": Sampling(
