@@ -242,8 +242,8 @@ def test_the_figures_of_the_readme_hold(finance: Any) -> None:
     judged = [found["summary"] for each in results.values() for name, found in each.items()
               if name in ("network", "forest")]  # fmt: skip
     assert {each["seeds"] for each in judged} == {5}
-    assert max(each["gained"] for each in judged) == 5
+    assert all(each["gained"] >= 4 for each in judged)
     assert all(each["riders_flagged"] == 5 for each in judged)
-    assert results["loanapp"]["network"]["summary"]["gained"] >= 4
-    assert results["loanapp"]["network"]["summary"]["honest_flagged"] == 0
+    assert all(each["honest_flagged"] == 0 for each in judged)
+    assert results["loanapp"]["network, he"]["summary"]["riders_flagged"] == 0
     assert (finance.folder / "banks.png").stat().st_size < 150_000
