@@ -203,7 +203,7 @@ def test_encryption_costs_no_quality_and_blinds_the_server(
 
 @pytest.mark.slow
 def test_a_forest_gains_and_finds_the_rider(finance: Any, config: dict[str, Any]) -> None:
-    outcome, _ = finance.study.one_run({**config, "model": "forest", "trees": 10})
+    outcome, _ = finance.study.one_run({**config, "model": "forest"})
     assert outcome.flagged == ("client-9",)
     assert outcome.benefit.gain > 0.02
     assert outcome.earned.get("client-9", 0.0) < 0.1 * outcome.honest_earned
@@ -242,8 +242,8 @@ def test_the_figures_of_the_readme_hold(finance: Any) -> None:
     judged = [found["summary"] for each in results.values() for name, found in each.items()
               if name in ("network", "forest")]  # fmt: skip
     assert {each["seeds"] for each in judged} == {5}
-    assert max(each["gained"] for each in judged) == 5
+    assert all(each["gained"] >= 4 for each in judged)
     assert all(each["riders_flagged"] == 5 for each in judged)
-    assert results["loanapp"]["network"]["summary"]["gained"] >= 4
-    assert results["loanapp"]["network"]["summary"]["honest_flagged"] == 0
+    assert all(each["honest_flagged"] == 0 for each in judged)
+    assert results["loanapp"]["network, he"]["summary"]["riders_flagged"] == 0
     assert (finance.folder / "banks.png").stat().st_size < 150_000

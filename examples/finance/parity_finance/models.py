@@ -114,9 +114,9 @@ class Network:
             load_arrays(model, list(arrays.values()))
             model.eval()
             output = model(torch.tensor(np.asarray(x, np.float32))).double()
-            odds = torch.exp(output[:, 1] - output[:, 0]).numpy()
-        odds = odds / _weight(self._bad_share, self._most)  # trained as if the bad were so many
-        return np.asarray(odds / (1 + odds), np.float64)
+            logit = (output[:, 1] - output[:, 0]).numpy()
+        logit = logit - np.log(_weight(self._bad_share, self._most))  # trained as if so many
+        return np.asarray(1 / (1 + np.exp(-np.clip(logit, -700, 700))), np.float64)
 
 
 class RandomForest:

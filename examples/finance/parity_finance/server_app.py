@@ -57,7 +57,7 @@ def train(
         return None if value is None else MetricRecord({market.metric.name: value})
 
     start = {name: Array(array) for name, array in model.initial().items()}
-    result = strategy_of(config, model, journal).start(
+    result = strategy_of(config, model, journal, market.recipe.mode).start(
         grid=grid,
         initial_arrays=ArrayRecord(start),
         num_rounds=market.recipe.rounds,
@@ -66,7 +66,7 @@ def train(
     return result.arrays, market, model
 
 
-def strategy_of(config: Config, model: Model, journal: SqlJournal) -> Reputation:
+def strategy_of(config: Config, model: Model, journal: SqlJournal, mode: str) -> Reputation:
     """Return the strategy that model and privacy call for.
 
     Raises
@@ -84,6 +84,7 @@ def strategy_of(config: Config, model: Model, journal: SqlJournal) -> Reputation
             "privacy needs 'off' or 'he'", came=repr(privacy)[:60], action="choose one"
         )
     options: RunOptions = {
+        "mode": mode,
         "seed": secret if secret >= 0 else None,
         "journal": journal,
         "sampling": Sampling(

@@ -37,6 +37,8 @@ VARIANTS: Final[Mapping[str, Config]] = MappingProxyType(
         "network, plain FedAvg": {"model": "network", "plain": True},
         "network, he": {"model": "network", "privacy": "he"},
         "forest": {"model": "forest"},
+        "network, robust": {"model": "network", "mode": "robust"},
+        "network, noise": {"model": "network", "attackers": "9:gaussian_noise"},
     }
 )
 """What is compared; "plain" is the same run without reputation."""
