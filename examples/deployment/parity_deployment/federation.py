@@ -18,7 +18,7 @@ from parity_flwr.app.engines.keeper import descendants
 from parity_flwr.app.engines.processes import flower_variables, free_port, kept, program
 from parity_flwr.app.engines.superlink import CONNECTION, write_connection
 
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 _REGISTERED = re.compile(r"SuperNode (\d+) registered")
 
 
@@ -159,7 +159,7 @@ class Federation:
         return done.stdout
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until the condition holds, for three minutes at most."""
+        """Wait until the condition holds, for five minutes at most."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             if time.monotonic() > deadline:
