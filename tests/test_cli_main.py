@@ -217,7 +217,7 @@ class TestUnexpected:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setattr(cli.parity, "invoke", _Failing(error))
-        assert execute(["runs"]) == 330
+        assert execute(["runs"]) == 130
         assert capsys.readouterr().err == "error: interrupted\n"
 
 
