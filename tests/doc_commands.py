@@ -10,8 +10,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -20,6 +22,8 @@ MADE_ELSEWHERE = {
     "pip install ": "an installation; CI installs the wheel away from the tree",
     ". .venv/": "an environment of the reader's own",
     "git clone ": "a copy of this tree",
+    "python examples/deployment/run.py": "minutes; tests/test_example_deployment.py runs it",
+    'parity run examples/images --engine inprocess --run-config "dataset=': "a network",
 }
 """Beginnings of lines that are looked at but not run here, and why."""
 
@@ -104,8 +108,21 @@ def furnish(place: Path) -> None:
     shutil.copytree(ROOT / "examples", place / "examples", dirs_exist_ok=True)
     rows = _rows(240, seed=0)
     (place / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    head, *rest = _rows(40, seed=1)
-    (place / "new.csv").write_text("\n".join([head, *rest]) + "\n", encoding="utf-8")
+    (place / "new.csv").write_text("\n".join(_rows(40, seed=1)) + "\n", encoding="utf-8")
+    for name, shape in {"fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}.items():
+        np.savez(place / f"{name}.npz", **_images(shape))
+
+
+def _images(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    """Return noisy images of ten classes that a network can tell apart, as the real files."""
+    rng = np.random.default_rng(0)
+    means = rng.integers(0, 256, (10, *shape))
+    found: dict[str, NDArray[Any]] = {}
+    for part, count in {"train": 800, "test": 200}.items():
+        y = rng.integers(0, 10, count)
+        x = np.clip(means[y] + rng.normal(0, 40, (count, *shape)), 0, 255)
+        found |= {f"x_{part}": x.astype(np.uint8), f"y_{part}": y.astype(np.uint8)}
+    return found
 
 
 def _rows(count: int, *, seed: int) -> list[str]:

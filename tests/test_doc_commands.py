@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,9 @@ from doc_commands import (
     joined,
     shell_blocks,
 )
+from parity_flwr.app.engines.processes import flower_variables
+from parity_flwr.app.engines.superlink import private_superlink, write_connection
+from process_tree import marked
 
 PAGES = [
     ROOT / "README.md",
@@ -52,16 +58,32 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def reader_of(page: Path, path: Path, request: pytest.FixtureRequest) -> Place:
-    """Return where a reader of the page stands, with a node if the page speaks of one."""
-    furnish(path)
-    if page.is_relative_to(ROOT / "examples"):
-        return Place(path=path / page.parent.relative_to(ROOT))
+@contextmanager
+def reader_of(page: Path, path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Give a reader of the page a directory, and a node or a SuperLink if it speaks of one."""
+    text = page.read_text(encoding="utf-8")
+    furnish(path / "reader")
     names = dict(NAMES.get(name(page), {}))
     variables = {"PARITY_WALLET_PASSWORD": "a password for tests"}
-    if NODE in page.read_text(encoding="utf-8"):
-        names[NODE] = request.getfixturevalue("anvil").url
-    return Place(path=path, names=names, variables=variables, typed=FUNDED + "\n")
+    with ExitStack() as stack:
+        if NODE in text:
+            names[NODE] = request.getfixturevalue("anvil").url
+        if "\nflwr run" in text:
+            variables |= stack.enter_context(superlink(path))
+        yield Place(path=path / "reader", names=names, variables=variables, typed=FUNDED + "\n")
+
+
+@contextmanager
+def superlink(path: Path) -> Iterator[dict[str, str]]:
+    """Start what `flwr run` starts by itself and leaves behind, for the length of the block."""
+    scratch = Path(tempfile.mkdtemp(prefix="parity-", dir="/tmp"))  # a socket's path is short
+    home = path / "flower" / "home"
+    found = flower_variables(home, RAY_TMPDIR=str(scratch), PARITY_TEST_MARK=str(path))
+    with private_superlink(
+        path / "flower", variables=found, simulation=True, scratch=scratch
+    ) as link:
+        write_connection(home, link.address, insecure=True)
+        yield {"FLWR_HOME": str(home), "PARITY_TEST_MARK": str(path)}
 
 
 @pytest.mark.slow
@@ -72,9 +94,10 @@ def test_the_commands_of_the_page_work(
     blocks = [each for each in shell_blocks(page) if any(map(is_run, joined(each)))]
     if not blocks:
         pytest.skip("its commands are CI's own")
-    place = reader_of(page, tmp_path / "reader", request)
-    for block in [BEFORE.get(name(page), ":"), *blocks]:
-        place.run(block)
+    with reader_of(page, tmp_path, request) as place:
+        for block in [BEFORE.get(name(page), ":"), *blocks]:
+            place.run(block)
+    assert marked(str(tmp_path)) == {}
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)

@@ -78,14 +78,13 @@ def test_without_them_the_model_is_ruined(repository: Path, tmp_path: Path) -> N
 
 @pytest.mark.slow
 @needs_proc
-@pytest.mark.parametrize("trust", [True, False])
-def test_plain_flwr_runs_it(repository: Path, tmp_path: Path, trust: bool) -> None:
+def test_plain_flwr_runs_it_as_it_was(repository: Path, tmp_path: Path) -> None:
     output = tmp_path / "curve.json"
     log = flwr_run(
         repository / "examples" / "adopt",
         tmp_path / "flower",
         clients=10,
-        run_config=f"trust={str(trust).lower()} num-server-rounds={ROUNDS} output='{output}'",
+        run_config=f"trust=false num-server-rounds={ROUNDS} output='{output}'",
     )
     assert output.is_file(), log[-2000:]
-    assert (accuracies(output)[-1] > 0.85) is trust
+    assert accuracies(output)[-1] <= 0.85
