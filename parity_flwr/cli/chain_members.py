@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.cli.members import draw_stake
+from parity_flwr.cli.members_drawn import draw_stake
 from parity_flwr.cli.output import Output, examples, json_option
 from parity_flwr.core.economy.amounts import scaled
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.text import Text
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.text import printable
-from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.members_drawn import draw_offences, draw_rewards, draw_stake
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
 from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import scaled
 from parity_flwr.errors import ConfigError
@@ -95,7 +93,7 @@ def rewards(reference: str, where: str, quiet: bool, as_json: bool) -> None:
     out = Output(as_json, quiet=quiet)
     with Meter(out, "reading the chain"):
         found = rewards_of(run_desk(reference, where))
-    out.result(found, lambda out: _draw_rewards(out, found))
+    out.result(found, lambda out: draw_rewards(out, found))
 
 
 @click.command(
@@ -231,74 +229,4 @@ def slash(
     out = Output(as_json, quiet=quiet)
     with Meter(out, "slashing"):
         found = slash_run(run_desk(reference, where), wallet=wallet, dry_run=dry_run)
-    out.result(found, lambda out: _draw_offences(out, found))
-
-
-def draw_standings(out: Output, found: dict[str, Any]) -> None:
-    """Draw what ledger and registry say of every member."""
-    if not found["clients"]:
-        out.line(f"{found['run_id']}: no round counts on chain yet")
-        return
-    out.line(f"round {found['round']} of the ledger {found['ledger']}")
-    numbers = ("reputation", "stake", "unbonding", "balance")
-    table = plain_table("client", "account", "status", *numbers, right=numbers)
-    for each in found["clients"]:
-        table.add_row(
-            Text(printable(each["identity"], limit=64)),
-            each["account"],
-            each["status"],
-            f"{each['reputation']:.0f}",
-            each["stake"],
-            each["unbonding"],
-            each["balance"],
-        )
-    out.table(table)
-
-
-def _draw_rewards(out: Output, found: dict[str, Any]) -> None:
-    numbers = ("earned", "claimable", "claimed")
-    table = plain_table("client", "account", *numbers, right=numbers)
-    for each in found["clients"]:
-        name = Text(printable(each["identity"], limit=64))
-        table.add_row(name, _short(each["account"]), *(_cents(each[one]) for one in numbers))
-    out.table(table)
-    out.line(
-        f"round {found['round']} counts on chain; {_cents(found['carried'])} tokens carried "
-        "over; exact amounts: --json"
-    )
-
-
-def _short(account: str | None) -> str:
-    return f"{account[:8]}..{account[-6:]}" if account else "not registered"
-
-
-def _cents(tokens: str) -> str:
-    """Return an amount with two decimals, rounded down: nobody may claim what is shown over."""
-    return str(Decimal(tokens).quantize(Decimal("0.01"), rounding=ROUND_DOWN))
-
-
-def _draw_offences(out: Output, found: dict[str, Any]) -> None:
-    if not found["offences"]:
-        out.line(f"{found['run_id']}: the journal shows no offence of a member")
-        return
-    numbers = ("round", "severity", "staked", "slashed")
-    table = plain_table("client", "offence", *numbers, "evidence", right=numbers)
-    for each in found["offences"]:
-        table.add_row(
-            Text(printable(each["identity"], limit=64)),
-            each["kind"] + (", signed" if each["signed"] else ""),
-            str(each["round"]),
-            f"{each['severity'] / 10_000:g} %",
-            each["staked"],
-            each["slashed"] or "–",
-            each["evidence"],
-        )
-    out.table(table)
-
-
-def draw_stake(out: Output, found: dict[str, Any]) -> None:
-    """Draw what a member has at stake."""
-    out.line(
-        f"{found['account']} has {found['stake']} tokens at stake, {found['unbonding']} "
-        f"unbonding, {found['balance']} at hand"
-    )
+    out.result(found, lambda out: draw_offences(out, found))

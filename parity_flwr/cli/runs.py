@@ -12,7 +12,8 @@ from parity_flwr.app.runs.folder import RunFolder, all_runs
 from parity_flwr.app.runs.in_use import is_in_use
 from parity_flwr.app.runs.size import folder_bytes, shown_size
 from parity_flwr.app.text import printable
-from parity_flwr.cli.members import draw_standings, run_desk
+from parity_flwr.cli.members import run_desk
+from parity_flwr.cli.members_drawn import draw_standings
 from parity_flwr.cli.output import Output, examples, json_option, plain_table
 from parity_flwr.cli.runs_rm import remove_runs
 from parity_flwr.errors import ParityError
