@@ -1,4 +1,4 @@
-"""`parity predict` refuses bad rows and spoilt model folders in one line, and leaves nothing."""
+"""`parity predict` refuses bad rows and spoilt model folders in one line."""
 
 from __future__ import annotations
 
