@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from parity_flwr.app.benefit import (
     AUC,
@@ -17,6 +19,7 @@ from parity_flwr.app.benefit import (
     Benefit,
     Calibration,
     Participant,
+    Predict,
     compare,
     draw,
     lines,
@@ -29,7 +32,7 @@ def table(x: list[float], y: list[int]) -> Table:
     return Table(np.array(x, np.float64)[:, None], np.array(y, np.int64))
 
 
-def first_column(x: np.ndarray) -> np.ndarray:
+def first_column(x: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(x[:, 0], np.float64)
 
 
@@ -52,7 +55,7 @@ def hospitals() -> list[Participant]:
 def found() -> Benefit:
     """Return a comparison in which only "south" has learnt something alone."""
 
-    def train(participant: Participant):
+    def train(participant: Participant) -> Predict:
         wrong = participant.name != "south"
         return lambda x: 1 - first_column(x) if wrong else first_column(x) / 2
 
@@ -105,7 +108,7 @@ class TestComparing:
     @pytest.mark.parametrize(
         "wrong", [lambda x: x, lambda x: x[:1, 0], lambda x: np.full(len(x), np.nan)]
     )
-    def test_a_model_returns_one_number_for_each_row(self, wrong) -> None:
+    def test_a_model_returns_one_number_for_each_row(self, wrong: Any) -> None:
         with pytest.raises(ConfigError, match="finite probabilities"):
             compare(hospitals(), train=lambda _: first_column, federated=wrong)
 
@@ -119,7 +122,7 @@ class TestMetrics:
         assert AVERAGE_PRECISION(np.zeros(4), positive) == 0.5
 
     @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=12))
-    def test_metrics_agree_with_their_definitions(self, rows) -> None:
+    def test_metrics_agree_with_their_definitions(self, rows: list[tuple[Any, bool]]) -> None:
         scores = np.array([float(score) for score, _ in rows])
         positive = np.array([label for _, label in rows])
         if positive.all() or not positive.any():
@@ -157,7 +160,7 @@ class TestCalibration:
             Calibration.of(np.array(values), np.zeros(len(values), bool))
 
     @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
-    def test_every_row_is_in_one_bin(self, rows) -> None:
+    def test_every_row_is_in_one_bin(self, rows: list[tuple[Any, bool]]) -> None:
         probabilities = np.array([each for each, _ in rows])
         calibration = Calibration.of(probabilities, np.array([label for _, label in rows]))
         assert sum(each.rows for each in calibration.bins) == len(rows)
@@ -177,7 +180,7 @@ class TestShowing:
         assert any(each.endswith("0.500 (+0.500)") for each in shown)
 
     @pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
-    def test_a_picture_repeats_byte_by_byte(self, kind, head: bytes) -> None:
+    def test_a_picture_repeats_byte_by_byte(self, kind: Any, head: bytes) -> None:
         picture = draw(found(), title="three hospitals", kind=kind)
         assert picture.startswith(head)
         assert picture == draw(found(), title="three hospitals", kind=kind)

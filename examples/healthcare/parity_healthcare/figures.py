@@ -25,7 +25,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_healthcare.client_app import app
 from parity_healthcare.outcome import Outcome, outcome_of
 from parity_healthcare.server_app import strategy_of, train
-from parity_healthcare.study import study
+from parity_healthcare.study import pooled_auc, study
 from parity_healthcare.task import Settings
 
 MARGIN = 0.02
@@ -70,7 +70,7 @@ def figures_of_seed(settings: Settings) -> dict[str, Any]:
         "spent": max(outcome.spent.values(), default=0.0),
         "one_place": benefit.references[0].pooled,
         "fedavg": plain(settings),
-        "no_noise": journalled(replace(settings, epsilon=0.0)).benefit.federated_pooled,
+        "no_noise": private_or_not(replace(settings, epsilon=0.0)),
         "no_noise_fedavg": plain(replace(settings, epsilon=0.0)),
     }
 
@@ -84,11 +84,18 @@ def journalled(settings: Settings) -> Outcome:
         return outcome_of(settings, study(settings, model), journal, strategy)
 
 
+def private_or_not(settings: Settings) -> float:
+    """Return the AUC of the app's own strategy with the same clients."""
+    with tempfile.TemporaryDirectory() as home:
+        journal = start_journal(RunFolder.create(Path(home), "figures"))
+        return pooled_auc(settings, trained(settings, strategy_of(settings, journal)))
+
+
 def plain(settings: Settings) -> float:
     """Return the AUC of Flower's FedAvg with the same clients, the liar among them."""
     every = settings.hospitals
     strategy = FedAvg(fraction_evaluate=0.0, min_train_nodes=every, min_available_nodes=every)
-    return study(settings, trained(settings, strategy)).federated_pooled
+    return pooled_auc(settings, trained(settings, strategy))
 
 
 def trained(settings: Settings, strategy: Any) -> Mapping[str, Any]:

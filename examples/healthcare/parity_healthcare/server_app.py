@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
-from parity_flwr.app.benefit import AUC
 from parity_flwr.app.journal import SqlJournal, from_environment
 from parity_flwr.core.config import TrustConfig
 from parity_flwr.strategies import ReputationFedAvg, Sampling
 from parity_healthcare.outcome import leave, outcome_of
-from parity_healthcare.study import federated_model, participants, study
+from parity_healthcare.study import pooled_auc, study
 from parity_healthcare.task import Settings, first_model
 
 app = ServerApp()
@@ -47,6 +45,7 @@ def strategy_of(settings: Settings, journal: SqlJournal) -> ReputationFedAvg:
             fraction_evaluate=0.0,
             min_train_nodes=settings.hospitals,
             min_available_nodes=settings.hospitals,
+            node_timeout_s=120,  # they are all there at once, or not at all
         ),
         seed=secret if secret >= 0 else None,
         promise=settings.budget,
@@ -56,13 +55,10 @@ def strategy_of(settings: Settings, journal: SqlJournal) -> ReputationFedAvg:
 
 def train(settings: Settings, strategy: Strategy, grid: Grid) -> Mapping[str, NDArray[Any]]:
     """Run all rounds and return the model."""
-    honest = [each for each in participants(settings) if each.honest]
-    x = np.concatenate([each.test.x for each in honest])
-    positive = np.concatenate([each.positive for each in honest])
 
     def evaluate(server_round: int, arrays: ArrayRecord) -> MetricRecord:
-        predict = federated_model({name: each.numpy() for name, each in arrays.items()})
-        return MetricRecord({"auc": AUC(predict(x), positive) or 0.5})
+        model = {name: each.numpy() for name, each in arrays.items()}
+        return MetricRecord({"auc": pooled_auc(settings, model)})
 
     first = {name: Array(array) for name, array in first_model(settings).items()}
     result = strategy.start(

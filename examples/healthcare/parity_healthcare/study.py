@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.benefit import Benefit, Participant, Predict, compare
+from parity_flwr.app.benefit import AUC, Benefit, Participant, Predict, compare
 from parity_flwr.clients import Table
 from parity_healthcare.task import Settings
 
@@ -47,6 +47,14 @@ def study(settings: Settings, model: Mapping[str, NDArray[Any]]) -> Benefit:
         federated=federated_model(model),
         references={"all rows in one place": own_model(pooled)},
     )
+
+
+def pooled_auc(settings: Settings, model: Mapping[str, NDArray[Any]]) -> float:
+    """Return a federated model's AUC on the held-out rows of all honest hospitals."""
+    honest = [each for each in participants(settings) if each.honest]
+    scores = federated_model(model)(np.concatenate([each.test.x for each in honest]))
+    found = AUC(scores, np.concatenate([each.positive for each in honest]))
+    return 0.5 if found is None else found
 
 
 def federated_model(model: Mapping[str, NDArray[Any]]) -> Predict:
