@@ -14,7 +14,8 @@ class ConfiguredAttackMod:
     """An :class:`AttackMod` made from "attackers" and "seed" of the run's configuration.
 
     A ClientApp is made before its configuration is known, which is why this waits for the
-    first message. ``num-partitions`` is read from the node's configuration.
+    first message. ``num-partitions`` is read from the node's configuration; flipped labels
+    have ``classes`` classes.
 
     Examples
     --------
@@ -24,8 +25,11 @@ class ConfiguredAttackMod:
     >>> app = ClientApp(mods=[ConfiguredAttackMod()])
     """
 
-    def __init__(self, *, key: str = "attackers", seed_key: str = "seed") -> None:
+    def __init__(
+        self, *, key: str = "attackers", seed_key: str = "seed", classes: int = 10
+    ) -> None:
         self._key = key
+        self._classes = classes
         self._seed_key = seed_key
         self._made: tuple[tuple[str, int, int], AttackMod] | None = None
 
@@ -42,7 +46,8 @@ class ConfiguredAttackMod:
     def _mod(self, text: str, seed: int, partitions: int) -> AttackMod:
         key = (text, seed, partitions)
         if self._made is None or self._made[0] != key:
-            mod = AttackMod(parse_attackers(text), seed=seed, num_partitions=partitions)
+            attackers = parse_attackers(text, classes=self._classes)
+            mod = AttackMod(attackers, seed=seed, num_partitions=partitions)
             self._made = (key, mod)
         return self._made[1]
 

@@ -35,7 +35,7 @@ ATTACKS: Final[Mapping[str, type[Attack]]] = MappingProxyType(
 """Name -> class; each class has defaults for all its parameters."""
 
 
-def parse_attackers(text: str) -> dict[int, Attack]:
+def parse_attackers(text: str, *, classes: int = 10) -> dict[int, Attack]:
     """Read which partition attacks how.
 
     Parameters
@@ -43,6 +43,8 @@ def parse_attackers(text: str) -> dict[int, Attack]:
     text : str
         "PARTITION:NAME" entries between commas; empty for none. Names are those of
         :data:`ATTACKS`, with their default parameters.
+    classes : int
+        How many classes flipped labels have.
 
     Raises
     ------
@@ -63,7 +65,8 @@ def parse_attackers(text: str) -> dict[int, Attack]:
                 came=repr(entry[:60]),
                 action="change attackers, for example to 2:sign_flip,5:label_flip",
             )
-        attackers[int(partition)] = ATTACKS[name]()
+        flips = ATTACKS[name] is LabelFlip
+        attackers[int(partition)] = LabelFlip(classes=classes) if flips else ATTACKS[name]()
     return attackers
 
 

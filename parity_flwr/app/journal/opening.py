@@ -15,7 +15,6 @@ from parity_flwr.app.journal.schema import runs
 from parity_flwr.app.journal.sql_journal import SqlJournal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.core.config import TrustConfig
-from parity_flwr.core.protocols import Journal
 from parity_flwr.core.records import ReputationState
 from parity_flwr.core.rounds import apply_actions
 from parity_flwr.core.wire import REPUTATION_FROM, RESUME
@@ -25,7 +24,7 @@ from parity_flwr.files import atomic_file, is_present
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def from_environment(*, resume: str = "", reputation_from: str = "") -> Journal:
+def from_environment(*, resume: str = "", reputation_from: str = "") -> SqlJournal:
     """Return the journal of the run that is under way (``PARITY_RUN_DIR``), else of a new one.
 
     This is the entry point ``parity_flwr.journal``: strategies load it by that name.

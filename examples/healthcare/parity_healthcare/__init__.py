@@ -1,0 +1,1 @@
+"""Hospitals with different patients, example-level privacy, and one with flipped labels."""
