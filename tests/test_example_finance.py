@@ -201,6 +201,12 @@ def test_encryption_costs_no_quality_and_blinds_the_server(
     assert dear["bytes_of_a_bank"] > 5 * cost["bytes_of_a_bank"]
 
 
+def test_labels_of_two_classes_are_flipped(finance: Any, config: dict[str, Any]) -> None:
+    flips = {**config, "attackers": "9:label_flip", "num-server-rounds": 1, "local-steps": 2}
+    outcome, _ = finance.study.one_run(flips)
+    assert outcome.earned["client-9"] > 0  # a reply came, and nothing was known against it
+
+
 @pytest.mark.slow
 def test_a_forest_gains_and_finds_the_rider(finance: Any, config: dict[str, Any]) -> None:
     outcome, _ = finance.study.one_run({**config, "model": "forest"})

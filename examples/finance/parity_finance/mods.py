@@ -63,7 +63,7 @@ class FreeRiders:
         if config["model"] == "forest":
             trees = ForestAttackMod(forest_attackers(text), seed=seed)
             return trees(message, context, call_next)
-        found, banks = parse_attackers(text), int(config["banks"])
+        found, banks = parse_attackers(text, classes=2), int(config["banks"])
         return AttackMod(found, seed=seed, num_partitions=banks)(message, context, call_next)
 
 
