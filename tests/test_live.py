@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from parity_flwr.app.pace import Pace
 from parity_flwr.app.report.view import client_rows
 from parity_flwr.app.runs.follow import Follower
 from parity_flwr.app.runs.live import LiveTable
@@ -185,3 +186,19 @@ class TestFollower:
         with LiveTable(console) as table, Follower(lambda: folder, table):
             folder.database.write_bytes(b"x" * 10_000)
         assert "Traceback" not in written(console)
+
+
+class TestPace:
+    def test_a_run_that_goes_on_is_timed_from_the_first_round_seen(self) -> None:
+        now = [0.0]
+        pace = Pace(clock=lambda: now[0])
+        now[0] = 30.0  # what it took to get there does not count
+        pace.reach(7)
+        assert pace.seconds_left(10) is None
+        now[0] = 34.0
+        pace.reach(8)
+        assert pace.seconds_left(10) == 8.0
+        now[0] = 60.0  # later than expected: never below nothing
+        assert pace.seconds_left(10) == 0.0
+        pace.reach(10)
+        assert pace.text(10) == "1:00"

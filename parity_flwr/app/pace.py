@@ -55,7 +55,7 @@ class Pace:
 
     Examples
     --------
-    >>> times = iter([0.0, 10.0, 14.0, 14.0, 15.0, 15.0])
+    >>> times = iter([0.0, 10.0, 14.0, 14.0, 14.0, 15.0, 15.0])
     >>> pace = Pace(clock=lambda: next(times))
     >>> pace.reach(1); pace.reach(3)
     >>> pace.text(total=5)
