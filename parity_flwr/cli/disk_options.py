@@ -13,23 +13,15 @@ from parity_flwr.cli.output import Output
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class _Size(click.ParamType):
-    """A size such as 2GB, given to the command as bytes."""
-
-    name = "size"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the bytes."""
-        return value if isinstance(value, int) else parse_size(str(value), name="--disk-cap")
+def _bytes(context: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    return None if value is None else parse_size(value, name="--disk-cap")
 
 
 def disk_cap_option(command: _Command) -> _Command:
     """Add --disk-cap to a command."""
     return click.option(
         "--disk-cap",
-        type=_Size(),
+        callback=_bytes,
         metavar="SIZE",
         help="Drop old checkpoints while the run's folder is above it: 500MB, 2GB.",
     )(command)

@@ -38,12 +38,15 @@ class Federation:
         Of the named arrays that travel.
     remembers : bool
         Whether the server keeps a sketch of each client's update; it sees none of a sum.
+    export_bytes : int
+        Of the model in other formats at the end.
     """
 
     clients: int
     rounds: int
     model_bytes: int
     remembers: bool = True
+    export_bytes: int = 0
 
 
 def aggregation_bytes(federation: Federation) -> int:
@@ -66,7 +69,7 @@ def disk_forecast(
         "checkpoints": kept * (model + memory),
         "journal_and_report": JOURNAL_BYTES
         + rounds * (ROUND_BYTES + clients * CLIENT_ROUND_BYTES),
-        "model": 2 * model,
+        "model": model + max(model, federation.export_bytes),
     }
     if keep_updates:
         parts["updates"] = rounds * (clients + 1) * (model + _KB)

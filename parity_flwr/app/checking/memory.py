@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,7 @@ def peak_bytes() -> int:
     parent would count as large; the kernel's own mark begins anew with each program.
     """
     with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
+        return _field(Path("/proc/self/status"), "VmHWM:")
     return _peak_by_usage()
 
 
@@ -32,7 +29,13 @@ def _peak_by_usage() -> int:
 
 def available_bytes() -> int | None:
     """Return how much memory this machine could give now; None where it does not say."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+    with suppress(OSError, ValueError, IndexError):
+        return _field(Path("/proc/meminfo"), "MemAvailable:")
+    return None
+
+
+def _field(path: Path, name: str) -> int:
+    """Return a field of one of the kernel's files, which is in KiB, in bytes."""
+    lines = path.read_text(encoding="ascii").splitlines()
+    (line,) = (line for line in lines if line.startswith(name))
+    return 1024 * int(line.split()[1])

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
 from flwr.common.constant import SUPERLINK_NODE_ID
 from flwr.serverapp.strategy import Strategy
 
@@ -38,7 +39,7 @@ class ProbeGrid(InProcessGrid):
     """A grid that ends the run where the first message would leave the server."""
 
     def __init__(self, *, clients: int, run_config: Mapping[str, Any]) -> None:
-        super().__init__(_never_called, clients, run_config=run_config)
+        super().__init__(ClientApp(), clients, run_config=run_config)
         self.found: dict[str, Any] = {}
         self._looks = 0
 
@@ -70,10 +71,6 @@ class ProbeGrid(InProcessGrid):
             **_model_facts(sent),
             **_strategy_facts(caller),  # knows the model too, which a survey does not carry
         }
-
-
-def _never_called(message: Message, context: Context) -> Message:
-    raise AssertionError("a probe calls no client")
 
 
 def _model_facts(arrays: Iterable[Array]) -> dict[str, Any]:
@@ -111,7 +108,7 @@ def _strategy_facts(frame: FrameType | None) -> dict[str, Any]:
                 "remembers": isinstance(own, Reputation),
                 "inner": type(inner).__name__ if inner is not None else None,
                 "rounds": rounds if isinstance(rounds, int) else None,
-                **(_privacy_facts(own, rounds) if isinstance(own, DPFedAvg) else {}),
+                **(_privacy_facts(own, int(rounds or 0)) if isinstance(own, DPFedAvg) else {}),
             }
         frame = frame.f_back
     return found

@@ -102,8 +102,8 @@ def _sound(found: dict[str, Any], *, clients: int) -> dict[str, Any]:
     """Return what was found unless it says why the app would not run."""
     if "refused" in found:
         needed, came, action = map(str, found["refused"])
-        kind = EngineError if needed.startswith("the app ") else ConfigError
-        raise kind(needed, came=came, action=action)
+        refusal = EngineError if needed.startswith("the app ") else ConfigError
+        raise refusal(needed, came=came, action=action)
     if "failed" in found:
         kind = ConfigError if found.get("input_error") else RunError
         raise kind(

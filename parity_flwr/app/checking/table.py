@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+from contextlib import suppress
 from typing import Any
 
 from parity_flwr.app.checking.engines import workers_of
@@ -21,11 +23,14 @@ from parity_flwr.app.tabular.private_data import table_privacy
 from parity_flwr.app.tabular.private_federation import build_private
 from parity_flwr.app.tabular.private_network import steps_of
 from parity_flwr.app.tabular.running import NOTHING, TabularRequest
+from parity_flwr.clients.dp_model import require_opacus
+from parity_flwr.clients.forest_model import require_sklearn
 from parity_flwr.core.privacy.accounting import Mechanism, Release, spent_epsilon
-from parity_flwr.core.privacy.presets import ModelKind
+from parity_flwr.core.privacy.presets import Level, ModelKind
 from parity_flwr.strategies import Reputation
 
 _NODE_BYTES = 32  # of a tree, beside what it predicts
+_EXPORTED_NODE_BYTES = 430  # in the formats of model/, measured
 
 
 def check_table(request: TabularRequest) -> Check:
@@ -125,22 +130,16 @@ def _training(privacy: TablePrivacy, size: int, *, rounds: int) -> Release:
 
 
 def _built(rows: Rows, data: TabularData, privacy: TablePrivacy | None) -> TabularFederation:
-    """Return the federation, with what it needs at its first round imported."""
+    """Return the federation, with what the run will import by its end imported."""
+    if rows.plan.model is Model.RANDOM_FOREST:
+        require_sklearn("a forest")
+        with suppress(ImportError):  # what saves a forest imports more than what trains one
+            importlib.import_module("skops.io")
     if privacy is None:
-        _import_trainer(rows.plan.model)
         return build_federation(rows.plan, data, journal=None)
     if privacy.kind is ModelKind.TORCH:
-        from parity_flwr.clients.dp_model import require_opacus
-
         require_opacus()
     return build_private(rows.plan, data, privacy, journal=None, run="check")
-
-
-def _import_trainer(model: Model) -> None:
-    from parity_flwr.clients.forest_model import require_sklearn
-
-    if model is Model.RANDOM_FOREST:
-        require_sklearn("a forest")
 
 
 def _reckon(
@@ -153,10 +152,13 @@ def _reckon(
 ) -> None:
     """Add the model and the forecasts that go by its size."""
     arrays = [array.numpy() for array in built.initial.values()]
-    grows = rows.plan.model is Model.RANDOM_FOREST and not check.forecast["privacy"].get(
-        "epsilon"
+    grows = _nodes(rows, built) > 0 and rows.plan.privacy.level is Level.OFF
+    predicted = 8 * max(1, len(rows.target.classes))
+    size = (
+        _nodes(rows, built) * (_NODE_BYTES + predicted)
+        if grows
+        else sum(array.nbytes for array in arrays)
     )
-    size = _forest_bytes(rows) if grows else sum(array.nbytes for array in arrays)
     check.configuration |= {
         "rounds": built.rounds,
         "inputs": data.features,
@@ -172,6 +174,7 @@ def _reckon(
         rounds=built.rounds,
         model_bytes=size,
         remembers=isinstance(built.strategy, Reputation),
+        export_bytes=_EXPORTED_NODE_BYTES * _nodes(rows, built),
     )
     held = peak_bytes()
     check.remember(
@@ -185,8 +188,15 @@ def _reckon(
     check.foresee(federation, chosen)
 
 
-def _forest_bytes(rows: Rows) -> int:
-    """Return the most that a forest can hold: every training row a leaf of its own."""
+def _nodes(rows: Rows, built: TabularFederation) -> int:
+    """Return the most nodes that a forest can have: every training row a leaf of its own.
+
+    The shared trees of a private forest have the leaves that it counts from the start.
+    """
+    if rows.plan.model is not Model.RANDOM_FOREST:
+        return 0
+    if rows.plan.privacy.level is not Level.OFF:
+        trees, leaves, _ = next(iter(built.initial.values())).numpy().shape
+        return int(2 * trees * leaves)
     per_client = -(-rows.plan.trees // rows.plan.clients)
-    values = 8 * max(1, len(rows.target.classes))
-    return sum(per_client * 2 * size * (_NODE_BYTES + values) for size in rows.examples)
+    return sum(2 * per_client * size for size in rows.examples)
