@@ -15,7 +15,6 @@ from parity_flwr.app.tabular.file_errors import bad, no_rows, translated
 from parity_flwr.app.tabular.header import Header, checked_header
 from parity_flwr.app.tabular.reading import (
     COMPRESSED,
-    Numbers,
     Texts,
     column_values,
     options,
@@ -60,7 +59,8 @@ class Levels:
         local = [self._place(each) for each in encoded.dictionary.to_pylist()]
         table = np.array([*local, -1], np.int32)
         places = encoded.indices.fill_null(len(local)).to_numpy(zero_copy_only=False)
-        return table[places]
+        found: NDArray[np.int32] = table[places]
+        return found
 
     def _place(self, text: str | None) -> int:
         if text is None:
@@ -191,7 +191,7 @@ def _keep(path: Path, header: Header, table: Spilled, batch: Any) -> None:
         return
     table.rows.append(batch.num_rows)
     for name, column in zip(header.names, batch.columns, strict=True):
-        values: Numbers | NDArray[np.int32]
+        values: NDArray[Any]
         if pa.types.is_string(column.type):
             levels = table.levels.setdefault(name, Levels())
             values = levels.codes(text_column(path, column))
