@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from parity_flwr.app.chains.keys import make_wallet
 from parity_flwr.app.chains.places import ChainPlaces
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.folder import RunFolder
@@ -48,7 +47,9 @@ def home() -> Path:
     place = Environment.read().home
     RunFolder.create(place, "20260101-000000-aaaa")
     RunFolder.create(place, "20260202-000000-bbbb")
-    make_wallet(ChainPlaces(place), "publisher", "password")
+    wallet = ChainPlaces(place).wallet("publisher")
+    wallet.parent.mkdir(parents=True)
+    wallet.write_text("{}")
     return place
 
 

@@ -104,6 +104,7 @@ class TestLiveTable:
             max(k for k, line in enumerate(screen.text) if "round 9/9" in line) :
         ]
         assert screen.wrapped == 0
+        assert screen.seen == 0  # it never tried to draw over what was there before the run
         assert len(last) <= rows + 1
         assert sum("site-" in line for line in last) == (8 if rows > 10 else 3)
 
