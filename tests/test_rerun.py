@@ -18,6 +18,7 @@ from parity_flwr.cli.main import execute
 def table(tmp_path: Path) -> Path:
     """Return a table of 120 rows with two classes."""
     pytest.importorskip("pyarrow")
+    pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 3))
     y = (x[:, 0] + x[:, 1] > 0).astype(int)
