@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity_flwr.app.journal.opening import open_journal
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.verification.verify import verify
 from parity_flwr.cli.main import execute
@@ -75,7 +76,9 @@ def test_every_model_ends_with_metrics_that_fit(
     assert (result["train_rows"], result["test_rows"]) == (320, 80)
     folder = RunFolder(Path(result["path"]))
     assert verify(folder).ok
-    assert folder.report.exists()
+    assert "The last model besides: " in folder.report.read_text(encoding="utf-8")
+    journalled = [each.metrics for each in open_journal(folder).evaluations()]
+    assert all(set(each) == names for each in journalled[1:])
     assert json.loads((folder.path / "encoding.json").read_text())["target"] == target
     assert (folder.path / "model" / "model.skops").exists() == (model == "random_forest")
 

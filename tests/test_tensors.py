@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.tensors import read_tensors, write_tensors
 from parity_flwr.errors import DataError
 
-ARRAYS = {
+ARRAYS: dict[str, NDArray[Any]] = {
     "b": np.arange(6, dtype=np.float32).reshape(2, 3),
     "a": np.array([1, -2], np.int64),
     "none": np.zeros((0, 4)),

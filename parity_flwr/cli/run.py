@@ -138,6 +138,7 @@ def run(
     epsilon: float | None,
     delta: float | None,
     clip: float | None,
+    attack: str | None,
     as_json: bool,
 ) -> None:
     """Run the Flower app in directory APP, and fail if it gives no sound model.
@@ -164,6 +165,7 @@ def run(
         epsilon=epsilon,
         delta=delta,
         clip=clip,
+        attack=attack,
     )
     if app.is_file():
         _refuse_for_a_table(

@@ -47,6 +47,7 @@ class TableOptions:
     epsilon: float | None = None
     delta: float | None = None
     clip: float | None = None
+    attack: str | None = None
 
     def refuse_for_an_app(self) -> None:
         """Refuse these options beside a Flower app.
@@ -89,6 +90,11 @@ def table_options(command: _Command) -> _Command:
         click.option("--epsilon", type=float, help="CSV: instead of the level's."),
         click.option("--delta", type=float, help="CSV: instead of the level's."),
         click.option("--clip", type=float, help="CSV: longest gradient of one row.  [1]"),
+        click.option(
+            "--attack",
+            metavar="KIND:FRACTION",
+            help="CSV: let that share of the clients lie, as in sign_flip:0.3.  [nobody]",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -116,6 +122,7 @@ def run_csv(
     ConfigError
         If --target or --model is missing, or an option does not fit.
     """
+    from parity_flwr.app.tabular.attack import AttackAsked
     from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.running import TabularRequest, run_table
     from parity_flwr.app.tabular.target import Task
@@ -141,6 +148,7 @@ def run_csv(
             delta=options.delta,
             clip=options.clip,
         ),
+        attack=AttackAsked.parse(options.attack),
     )
     request = TabularRequest(
         plan=plan,
@@ -165,10 +173,12 @@ def _clients(given: int | None, partition: str | None) -> int:
 
 
 def _say(out: Output, options: TableOptions, line: str) -> None:
-    """Print what is promised, if a level was given; JSON has it in the result."""
-    if options.privacy is not None and out.as_json:
+    """Print what is promised, if a level was given, and who attacks; JSON has both."""
+    if options.privacy is None and not line.startswith("attack: "):
+        return
+    if out.as_json:
         out.progress.print(line, soft_wrap=True)
-    elif options.privacy is not None:
+    else:
         out.line(line)
 
 
@@ -197,12 +207,30 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
         )
     excluded = [_named(each, result["client_names"]) for each in result["excluded"]]
     out.line(f"excluded   {', '.join(excluded) or 'nobody'}")
+    _draw_attack(out, result["attack"])
     out.line(f"model      {result['model_hash']}")
     out.line(f"folder     {result['model_folder']}")
     draw_chain(out, result["chain"])
     draw_disk(out, result["disk"])
     out.line(f"next       parity predict {result['run_id']} new.csv")
     out.line(f"next       parity report {result['run_id']}")
+
+
+def _draw_attack(out: Output, attack: dict[str, Any] | None) -> None:
+    """Print who of the attackers was found, and who was taken for one."""
+    if attack is None:
+        return
+    found, liars = attack["found"], attack["attackers"]
+    missed = ", ".join(each for each in liars if each not in found)
+    wronged = ", ".join(attack["honest_without_a_say"])
+    out.line(
+        f"attackers  found {len(found)} of {len(liars)} ({attack['kind']})"
+        + (f"; missed {missed}" if missed else "")
+        + (f"; without a say though honest: {wronged}" if wronged else "")
+    )
+    if attack["note"]:
+        out.line(f"note       {attack['note']}")
+    out.line("compare    the same command without --attack shows what the attack cost")
 
 
 def _named(identity: str, names: list[str]) -> str:

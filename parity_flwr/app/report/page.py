@@ -31,6 +31,8 @@ from parity_flwr.core.records import (
     RunHeader,
 )
 
+_MOST_METRICS = 12
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
@@ -71,6 +73,7 @@ class Page:
     accuracy: LineChart | None
     accuracy_rows: tuple[tuple[int, str, str, str], ...]
     metric: str
+    other_metrics: tuple[tuple[str, str], ...]
     reputation: LineChart | None
     weights: LineChart | None
     standings: tuple[StandingRow, ...]
@@ -138,6 +141,18 @@ def _accuracy_tiles(ours: float | None, baselines: Baselines, name: str) -> list
     return tiles
 
 
+def _other_metrics(
+    evaluations: Sequence[EvaluationRecord], headline: str
+) -> tuple[tuple[str, str], ...]:
+    """Return what else the server measured on the last model, by name."""
+    last = [each for each in evaluations if each.source == "server"][-1:]
+    metrics = last[0].metrics if last else {}
+    named = sorted(name for name in metrics if name != headline)[:_MOST_METRICS]
+    return tuple(
+        (printable(each, limit=40), figure(metrics[each], name=each)) for each in named
+    )
+
+
 def _count_tiles(data: RunData, excluded: Sequence[str]) -> list[Tile]:
     known = len(data.rounds[-1].state.standings) if data.rounds else 0
     accepted = sum(r.decision.status is RoundStatus.ACCEPTED for r in data.rounds)
@@ -196,6 +211,7 @@ def make_page(data: RunData) -> Page:
             *_count_tiles(data, excluded),
         ),
         summary=_summary(data, excluded),
+        other_metrics=_other_metrics(data.evaluations, name) if source == "server" else (),
         metric=f"{name} ({'evaluated by the server' if source == 'server' else 'clients say'})",
         accuracy=accuracy_chart(ours, data.baselines, name=name),
         accuracy_rows=_accuracy_rows(ours, data.baselines, name),

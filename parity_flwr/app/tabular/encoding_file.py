@@ -16,7 +16,7 @@ from parity_flwr.errors import ConfigError, DataError
 
 ENCODING = "encoding.json"
 _MAX_BYTES = 64 << 20
-_MAX_CLASSES = 1000
+_MAX_CLASSES = _MAX_CLASS = 1000  # classes, and characters of one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +141,11 @@ def _finite(value: Any) -> float:
 
 
 def _class(value: Any) -> Any:
-    if isinstance(value, str) and len(value) <= 1000:
+    if isinstance(value, str):
+        if len(value) > _MAX_CLASS:
+            raise ValueError("class")
         return value
-    if isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError("class")
+    _finite(value)
     return value
 
 

@@ -17,6 +17,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 
+from parity_flwr.app.tabular.attack import Attackers
 from parity_flwr.app.tabular.data import TabularData
 from parity_flwr.app.tabular.fitted import FittedModel, Kind
 from parity_flwr.app.tabular.metrics import class_metrics, number_metrics
@@ -130,12 +131,19 @@ def _sampling(plan: TabularPlan) -> Sampling:
     return Sampling(fraction_evaluate=0.0, min_available_nodes=plan.clients)
 
 
-def _app(data: TabularData, make: MakeClient) -> ClientApp:
-    def client_fn(context: Context) -> Client:
-        table = data.clients[int(context.node_config["partition-id"])]
-        return make(table, context).to_client()
+def _app(plan: TabularPlan, data: TabularData, make: MakeClient) -> ClientApp:
+    attackers = attackers_of(plan, data)
 
-    return ClientApp(client_fn, mods=parity_mods())
+    def client_fn(context: Context) -> Client:
+        place = int(context.node_config["partition-id"])
+        return make(attackers.rows(place, data.clients[place]), context).to_client()
+
+    return ClientApp(client_fn, mods=parity_mods(inner=attackers.mods()))
+
+
+def attackers_of(plan: TabularPlan, data: TabularData) -> Attackers:
+    """Return who lies among the plan's clients."""
+    return Attackers(plan=plan, classes=len(data.classes))
 
 
 def array_record(arrays: Arrays) -> ArrayRecord:
@@ -163,7 +171,7 @@ def _network(
 ) -> TabularFederation:
     network = Network(plan, data)
     return TabularFederation(
-        client_app=_app(data, network.client),
+        client_app=_app(plan, data, network.client),
         strategy=_averaging(plan, journal),
         initial=array_record(network.initial()),
         fitted=network.fitted,
@@ -179,7 +187,7 @@ def _linear(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         data.features, seed=plan.seed, sampling=_sampling(plan), journal=journal
     )
     return TabularFederation(
-        client_app=_app(data, client),
+        client_app=_app(plan, data, client),
         strategy=strategy,
         initial=strategy.initial_arrays(),
         fitted=fitted_in(Kind.LINEAR, data),
@@ -198,7 +206,7 @@ def _logistic(
         )
 
     return TabularFederation(
-        client_app=_app(data, client),
+        client_app=_app(plan, data, client),
         strategy=_averaging(plan, journal),
         initial=array_record(initial_linear(data.features, data.classes)),
         fitted=fitted_in(Kind.LINEAR, data),
@@ -221,7 +229,7 @@ def _forest(plan: TabularPlan, data: TabularData, journal: Journal | None) -> Ta
         journal=journal,
     )
     return TabularFederation(
-        client_app=_app(data, client),
+        client_app=_app(plan, data, client),
         strategy=strategy,
         initial=strategy.initial_arrays(),
         fitted=fitted_in(Kind.FOREST, data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from parity_flwr.clients import (
 )
 
 _HIDDEN = (64, 32)
+_BATCH, _LEAST_STEPS = 32, 50
 
 
 class Network:
@@ -46,9 +48,6 @@ class Network:
         self._data = data
         self._seed = plan.seed
         self._factory = mlp(data.features, hidden=hidden, classes=len(data.classes) or 1)
-        self._training = LocalTraining(
-            seed=plan.seed, epochs=2, batch_size=32, learning_rate=0.05
-        )
 
     def initial(self) -> dict[str, NDArray[Any]]:
         """Return the first model."""
@@ -62,7 +61,19 @@ class Network:
             train=examples,
             test=examples,
             context=context,
-            training=self._training,
+            training=self._training(len(table)),
+        )
+
+    def _training(self, rows: int) -> LocalTraining:
+        """Return two epochs, or as many as give 50 steps.
+
+        A round of few steps leaves the network on its first plateau, where gradients grow
+        with every step; the default rule takes clients whose updates grow for liars.
+        """
+        batches = max(1, math.ceil(rows / _BATCH))
+        epochs = max(2, math.ceil(_LEAST_STEPS / batches))
+        return LocalTraining(
+            seed=self._seed, epochs=epochs, batch_size=_BATCH, learning_rate=0.05
         )
 
     def _targets(self, table: Table) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from parity_flwr.app.tabular.attack import AttackAsked
 from parity_flwr.app.tabular.division import Division
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.core.privacy.presets import Level, preset
@@ -69,6 +70,8 @@ class TabularPlan:
         Budget of a forest.
     privacy : PrivacyAsked
         What is promised to each row.
+    attack : AttackAsked, optional
+        Which share of the clients lies, and how.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class TabularPlan:
     test_share: float = 0.2
     trees: int = 100
     privacy: PrivacyAsked = field(default_factory=PrivacyAsked)
+    attack: AttackAsked | None = None
 
     def __post_init__(self) -> None:
         fewest = 0 if self.division.kind == "by" else 1

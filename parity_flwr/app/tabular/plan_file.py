@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from parity_flwr.app.report.files import write_text
+from parity_flwr.app.tabular.attack import AttackAsked
 from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.core.privacy.presets import Level
@@ -31,13 +32,14 @@ def read_plan(folder: Path) -> TabularPlan:
     """
     try:
         whole = json.loads((folder / _NAME).read_text(encoding="utf-8"))
-        asked = whole.pop("privacy")
+        asked, attack = whole.pop("privacy"), whole.pop("attack", None)
         return TabularPlan(
             **{
                 **whole,
                 "data": Path(whole["data"]),
                 "model": Model(whole["model"]),
                 "task": Task(whole["task"]) if whole["task"] else None,
+                "attack": AttackAsked(**attack) if attack else None,
                 "privacy": PrivacyAsked(**{**asked, "level": Level(asked["level"])}),
             }
         )

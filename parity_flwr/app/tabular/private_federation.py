@@ -11,6 +11,7 @@ from parity_flwr.app.tabular.data import TabularData
 from parity_flwr.app.tabular.federation import (
     TabularFederation,
     array_record,
+    attackers_of,
 )
 from parity_flwr.app.tabular.plan import Model, TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
@@ -48,7 +49,7 @@ def build_private(
     """Return clients and strategy; ``run`` names the run in the clients' ledgers."""
     model = _model(plan, data, privacy, run)
     return TabularFederation(
-        client_app=_app(data, model, privacy, run),
+        client_app=_app(plan, data, model, privacy, run),
         strategy=_strategy(plan, privacy, model, journal),
         initial=array_record(model.initial()),
         fitted=model.fitted,
@@ -66,13 +67,18 @@ def _model(
     return PrivateNetwork(plan, data, privacy, run)
 
 
-def _app(data: TabularData, model: PrivateModel, privacy: TablePrivacy, run: str) -> ClientApp:
+def _app(
+    plan: TabularPlan, data: TabularData, model: PrivateModel, privacy: TablePrivacy, run: str
+) -> ClientApp:
+    attackers = attackers_of(plan, data)
+
     def client_fn(context: Context) -> Client:
-        table = data.clients[int(context.node_config["partition-id"])]
+        place = int(context.node_config["partition-id"])
+        table = attackers.rows(place, data.clients[place])
         return model.client(table, context).to_client()
 
     if privacy.preset.hiding is not Hiding.SECAGG:
-        return ClientApp(client_fn, mods=parity_mods())
+        return ClientApp(client_fn, mods=parity_mods(inner=attackers.mods()))
     # One process plays everybody, so that its clients' keys can follow from the run's id.
     signers = derived_signers(run.encode())
     mods = parity_mods(signers, inner=[SecAggMod(signers, clip=True)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,12 @@ from parity_flwr.app.runs.in_use import held
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.outcome import check_outcome
 from parity_flwr.app.runs.size import folder_bytes
+from parity_flwr.app.tabular.attack import Attackers, check_attack
+from parity_flwr.app.tabular.attack_outcome import (
+    attack_outcome,
+    resumed_attack,
+    write_attack,
+)
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.encoding_file import write_encoding
 from parity_flwr.app.tabular.federation import check_model, held_out_metrics
@@ -129,13 +135,18 @@ def run_table(
     """
     started = time.perf_counter()
     rows = load_rows(request.plan)
-    plan = rows.plan
+    plan = _with_attack(request, rows.plan)
     check_model(plan, rows.target.task, classes=len(rows.target.classes))
+    check_attack(plan)
     privacy = table_privacy(plan, rows)
     meaning = privacy.meaning if privacy else (NOTHING,)
     for line in meaning:
         say(line)
-    folder, data = _prepared(request, rows, privacy)
+    attackers = Attackers(plan=plan, classes=len(rows.target.classes))
+    if plan.attack is not None:
+        liars = ", ".join(attackers.identities)
+        say(f"attack: {plan.attack.kind} by {liars} of {plan.clients} clients")
+    folder, data = _prepared(request, plan, rows, privacy)
     training = Training(
         plan=plan,
         data=data,
@@ -163,9 +174,14 @@ def run_table(
             action=f"see {folder.path / 'flower.log'}",
         )
     write_report(folder)
-    result = _result(plan, data, trained, folder) | {"privacy": _spent(privacy, trained)}
+    result = _result(plan, data, trained, folder)
+    result["privacy"] = _spent(privacy, trained)
+    found = None
+    if plan.attack is not None:
+        found = attack_outcome(folder, attackers, excluded=result["excluded"])
     return _kept(folder, data, trained, result) | {
         "engine": request.engine.value,
+        "attack": found,
         "chain": sent.outcome() if sent is not None else None,
         "disk": {"bytes": folder_bytes(folder.path), "cap": request.disk_cap},
         "seconds": round(time.perf_counter() - started, 3),
@@ -202,8 +218,15 @@ def _publishing(
     )
 
 
+def _with_attack(request: TabularRequest, plan: TabularPlan) -> TabularPlan:
+    """Return the plan with the attack that a continued run was started with."""
+    if request.resume is None:
+        return plan
+    return replace(plan, attack=resumed_attack(request.resume.path, plan.attack))
+
+
 def _prepared(
-    request: TabularRequest, rows: Rows, privacy: TablePrivacy | None
+    request: TabularRequest, plan: TabularPlan, rows: Rows, privacy: TablePrivacy | None
 ) -> tuple[RunFolder, TabularData]:
     """Return the run's folder with its encoding in it, and the encoded data.
 
@@ -220,6 +243,7 @@ def _prepared(
     write_asked(folder, request.asked)
     if before is None:
         write_settings(folder.path, privacy)
+        write_attack(folder.path, plan.attack)
         write_encoding(folder.path, data, target=request.plan.target)
     return folder, data
 
