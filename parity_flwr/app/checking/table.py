@@ -11,6 +11,7 @@ from parity_flwr.app.checking.engines import workers_of
 from parity_flwr.app.checking.forecast import Federation, aggregation_bytes
 from parity_flwr.app.checking.memory import peak_bytes
 from parity_flwr.app.checking.result import Check
+from parity_flwr.app.tabular.attack import check_attack
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded, load_rows
 from parity_flwr.app.tabular.federation import (
     TabularFederation,
@@ -48,6 +49,7 @@ def check_table(request: TabularRequest) -> Check:
     check.attempt(
         lambda: check_model(rows.plan, rows.target.task, classes=len(rows.target.classes))
     )
+    check.attempt(lambda: check_attack(rows.plan))
     privacy = check.attempt(lambda: table_privacy(rows.plan, rows))
     workers = check.attempt(lambda: workers_of(request.engine, clients=rows.plan.clients))
     data = check.attempt(lambda: exactly_encoded(rows))

@@ -14,7 +14,6 @@ from parity_flwr.app.chains.choice import ChainChoice
 from parity_flwr.app.chains.publishing import Publishing
 from parity_flwr.app.engines.engine import Engine
 from parity_flwr.app.report.build import write_report
-from parity_flwr.app.report.summary import summarise
 from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.follow import Follower
@@ -31,29 +30,27 @@ from parity_flwr.app.tabular.attack_outcome import (
 )
 from parity_flwr.app.tabular.data import Rows, TabularData, exactly_encoded
 from parity_flwr.app.tabular.encoding_file import write_encoding
-from parity_flwr.app.tabular.federation import check_model, held_out_metrics
+from parity_flwr.app.tabular.federation import check_model
 from parity_flwr.app.tabular.loading import load
-from parity_flwr.app.tabular.metrics import metric_notes
-from parity_flwr.app.tabular.model_folder import FOLDER, write_model_folder
 from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.privacy import TablePrivacy
-from parity_flwr.app.tabular.privacy_report import privacy_report
 from parity_flwr.app.tabular.private_data import (
     privately_encoded,
     resumed,
     table_privacy,
     write_settings,
 )
+from parity_flwr.app.tabular.results import (
+    NOTHING,
+    with_model_folder,
+)
 from parity_flwr.app.tabular.spilling import Watch, unwatched
 from parity_flwr.app.tabular.table_app import was_simulated
-from parity_flwr.app.tabular.training import Trained, Training
+from parity_flwr.app.tabular.training import Training
 from parity_flwr.clients import derived_signer
 from parity_flwr.core.privacy.presets import Level
 from parity_flwr.core.signatures import Signer
 from parity_flwr.errors import ConfigError, RunError
-
-NOTHING = "privacy off: nothing is promised; the server sees every update"
-"""What is promised without a level."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,26 +190,13 @@ def run_table(
     found = None
     if plan.attack is not None:
         found = attack_outcome(folder, attackers, excluded=result["excluded"])
-    return _kept(folder, data, trained, result) | {
+    return with_model_folder(folder, data, trained, result) | {
         "engine": request.engine.value,
         "attack": found,
         "chain": sent.outcome() if sent is not None else None,
         "disk": {"bytes": folder_bytes(folder.path), "cap": request.disk_cap},
         "seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def _kept(
-    folder: RunFolder, data: TabularData, trained: Trained, result: dict[str, Any]
-) -> dict[str, Any]:
-    """Write ``model/`` and say where it lies."""
-    same = ("target", "model", "task", "seed", "rounds", "clients", "train_rows", "test_rows")
-    facts = {"run": folder.id, **{name: result[name] for name in same}}
-    facts |= {"metrics": result["metrics"], "privacy": result["privacy"]}
-    fitted = trained.federation.fitted(trained.model)
-    left_out = write_model_folder(folder.path, fitted, data, facts=facts)
-    where = str(folder.path / FOLDER)
-    return {**result, "model_folder": where, "notes": [*result["notes"], *left_out]}
 
 
 def _publishing(
@@ -260,35 +244,3 @@ def _prepared(
         write_attack(folder.path, plan.attack)
         write_encoding(folder.path, data, target=request.plan.target)
     return folder, data
-
-
-def _spent(privacy: TablePrivacy | None, trained: Trained) -> dict[str, Any]:
-    if privacy is None:
-        return {"level": "off", "meaning": [NOTHING]}
-    return privacy_report(privacy, trained.ledgers)
-
-
-def _result(
-    plan: TabularPlan,
-    data: TabularData,
-    trained: Trained,
-    folder: RunFolder,
-) -> dict[str, Any]:
-    metrics = held_out_metrics(trained.federation, data, trained.model)
-    return {
-        **summarise(folder),
-        "journal": True,
-        "target": plan.target,
-        "model": plan.model.value,
-        "seed": plan.seed,
-        "task": data.task.value,
-        "clients": plan.clients,
-        "client_names": list(data.names),
-        "train_rows": data.train_rows,
-        "test_rows": len(data.test),
-        "skipped_rows": data.skipped,
-        "inputs": data.features,
-        "dropped_columns": list(data.encoder.dropped),
-        "metrics": metrics,
-        "notes": list(metric_notes(metrics, data.test.y, data.classes)),
-    }
