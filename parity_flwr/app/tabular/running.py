@@ -185,8 +185,8 @@ def run_table(
             action=f"see {folder.path / 'flower.log'}",
         )
     write_report(folder)
-    result = _result(plan, data, trained, folder)
-    result["privacy"] = _spent(privacy, trained)
+    result = table_result(plan, data, trained, folder)
+    result["privacy"] = spent(privacy, trained)
     found = None
     if plan.attack is not None:
         found = attack_outcome(folder, attackers, excluded=result["excluded"])
