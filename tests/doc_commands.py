@@ -110,7 +110,8 @@ def furnish(place: Path) -> None:
     (place / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (place / "new.csv").write_text("\n".join(_rows(40, seed=1)) + "\n", encoding="utf-8")
     for name, shape in {"fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}.items():
-        np.savez(place / f"{name}.npz", **_images(shape))
+        arrays: dict[str, Any] = _images(shape)
+        np.savez(place / f"{name}.npz", **arrays)
 
 
 def _images(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
