@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
 
 from parity_flwr.app.report.files import write_text
 from parity_flwr.app.tabular.data import Rows, TabularData
@@ -40,7 +44,7 @@ def privately_encoded(rows: Rows, privacy: TablePrivacy) -> TabularData:
     target = "\0target"  # no column of a file is called so
     if rows.target.task is Task.REGRESSION:
         pairs = zip(tables, rows.clients_targets(), strict=True)
-        tables = [RawTable(ChainMap({target: y}, each.columns)) for each, y in pairs]
+        tables = [RawTable(_beside(target, y, each.columns)) for each, y in pairs]
     noise = Noise.of(
         tables[0], multiplier=privacy.encoding_multiplier, delta=privacy.naming_delta
     )
@@ -86,3 +90,10 @@ def resumed(folder: Path, rows: Rows, privacy: TablePrivacy | None) -> TabularDa
             action="give the same --privacy, --epsilon, --delta, --clip and data",
         )
     return None if privacy is None else read_encoding(folder, rows)
+
+
+def _beside(
+    name: str, values: NDArray[Any], columns: Mapping[str, NDArray[Any]]
+) -> Mapping[str, NDArray[Any]]:
+    """Return the columns and one more, without reading those that are on disk."""
+    return ChainMap({name: values}, cast("MutableMapping[str, NDArray[Any]]", columns))

@@ -40,9 +40,6 @@ from parity_flwr.app.tabular.private_data import (
     table_privacy,
     write_settings,
 )
-    NOTHING,
-    with_model_folder,
-)
 from parity_flwr.app.tabular.results import NOTHING, spent, table_result, with_model_folder
 from parity_flwr.app.tabular.spilling import Watch, unwatched
 from parity_flwr.app.tabular.table_app import was_simulated

@@ -169,8 +169,8 @@ def _encoded(
     for first, x in _blocks(store, span, encoder):
         for turn, piece in enumerate(pieces):
             skip = (turn - first) % count
-            mine = x[skip::count]
+            rows = x[skip::count]
             place = (first + skip) // count
-            part = piece.x.part(place * inputs, (place + len(mine)) * inputs)
-            scratch.write(part, mine)
+            part = piece.x.part(place * inputs, (place + len(rows)) * inputs)
+            scratch.write(part, rows)
     return tuple(pieces)
