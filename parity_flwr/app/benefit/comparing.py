@@ -79,16 +79,17 @@ class _Pool:
 
     def __init__(self, participants: Sequence[Participant], metric: Metric) -> None:
         honest = [each.test for each in participants if each.honest]
-        labels = np.concatenate([np.asarray(each.y) for each in honest]) if honest else []
+        nobody = np.zeros(0, np.int64)  # so that no honest participant is no rows, no error
+        labels = np.concatenate([nobody, *(np.asarray(each.y, np.int64) for each in honest)])
         self.metric = metric
-        self.positive = np.asarray(labels) == 1
+        self.positive = labels == 1
         if not 0 < self.positive.sum() < len(self.positive):
             raise ConfigError(
                 "pooled held-out rows need both classes",
                 came=f"{int(self.positive.sum())} positive of {len(self.positive)}",
                 action="hold out more rows, or check the labels",
             )
-        self.table = Table(np.concatenate([each.x for each in honest]), np.asarray(labels))
+        self.table = Table(np.concatenate([each.x for each in honest]), labels)
 
     def figure(self, scores: NDArray[np.float64]) -> float:
         found = self.metric(scores, self.positive)
