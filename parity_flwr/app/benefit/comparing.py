@@ -79,7 +79,8 @@ class _Pool:
 
     def __init__(self, participants: Sequence[Participant], metric: Metric) -> None:
         honest = [each.test for each in participants if each.honest]
-        labels = np.concatenate([np.zeros(0, np.int64), *(each.y for each in honest)])
+        nobody = np.zeros(0, np.int64)  # so that no honest participant is no rows, no error
+        labels = np.concatenate([nobody, *(np.asarray(each.y, np.int64) for each in honest)])
         self.metric = metric
         self.positive = labels == 1
         if not 0 < self.positive.sum() < len(self.positive):
