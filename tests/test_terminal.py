@@ -202,3 +202,15 @@ class TestMeter:
             assert meter.text() == "second, 50/100, 0:12, about 0:02 left"
             meter(1)
             assert meter.text() == "second, 0:12"
+
+    def test_a_file_is_read_by_shares(self, capfd: pytest.CaptureFixture[str]) -> None:
+        now = [0.0]
+        with Meter(Output(False), "preparing", clock=lambda: now[0]) as meter:
+            for done in range(1 << 20, 5 << 20, 1 << 20):
+                meter.watch("reading", done, 4 << 20)
+                now[0] += 1.5
+            meter.watch("dividing", 0, 7)
+            assert meter.text() == "dividing, 0/7, 0:06"
+        told = capfd.readouterr()
+        assert told.out == ""
+        assert told.err.splitlines() == ["reading, 75 %, 0:03, about 0:02 left"]

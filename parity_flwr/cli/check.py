@@ -64,7 +64,7 @@ def _checked(params: Mapping[str, Any]) -> Check:
     from parity_flwr.app.checking.application import check_application
     from parity_flwr.app.checking.result import Check
     from parity_flwr.app.checking.table import check_table
-    from parity_flwr.app.tabular.running import TabularRequest
+    from parity_flwr.app.tabular.preparing import TabularRequest
 
     taker, found = _Taker(), Check()
     context = click.Context(run, info_name="check", obj=taker)

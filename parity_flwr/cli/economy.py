@@ -143,15 +143,10 @@ def simulate(
     )
     out = Output(as_json, quiet=quiet)
     with Meter(out, "playing") as meter:
-
-        def on_progress(what: str, count: int, total: int) -> None:
-            meter.about(what)
-            meter(count, total)
-
         done = play(
             market,
             settler=chain_settler if chain == "embedded" else None,
-            on_progress=on_progress,
+            on_progress=meter.watch,
         )
     result = done.to_json()
     if output is not None:

@@ -19,6 +19,8 @@ from parity_flwr.cli.output import Output
 
 APPEARS_AFTER_S = 2.0
 PLAIN_EVERY_S = 10.0
+COUNTED_TO = 100_000
+"""Of more steps, as the bytes of a file, the share is shown."""
 
 
 class Meter:
@@ -95,6 +97,11 @@ class Meter:
             self._plain_at = self._clock() + PLAIN_EVERY_S
             self._plain(self.text())
 
+    def watch(self, what: str, done: int, total: int) -> None:
+        """Say what is being done now, and how far that is."""
+        self.about(what)
+        self(done, total)
+
     def about(self, text: str) -> None:
         """Say what is being done now, where that can be drawn over."""
         with self._lock:
@@ -129,8 +136,9 @@ class Meter:
         with self._lock:
             if not self._total:
                 return f"{self._what}, {self._pace.text()}"
-            share = f"{self._done}/{self._total}"
-            return f"{self._what}, {share}, {self._pace.text(self._total)}"
+            done, total = self._done, self._total
+            share = f"{done}/{total}" if total <= COUNTED_TO else f"{100 * done // total} %"
+            return f"{self._what}, {share}, {self._pace.text(total)}"
 
     def render(self) -> Text:
         """Return what a terminal shows now, on one line of it."""

@@ -15,7 +15,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.chain_options import draw_chain
 from parity_flwr.cli.disk_options import draw_disk
 from parity_flwr.cli.output import Output
-from parity_flwr.cli.steps import Steps
+from parity_flwr.cli.progress import Meter
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def run_csv(
     from parity_flwr.app.runs.live import LiveTable
     from parity_flwr.app.tabular.attack import AttackAsked
     from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
-    from parity_flwr.app.tabular.running import TabularRequest, run_table
+    from parity_flwr.app.tabular.preparing import TabularRequest, prepare_table
+    from parity_flwr.app.tabular.running import run_table
     from parity_flwr.app.tabular.target import Task
     from parity_flwr.core.privacy.presets import Level
 
@@ -163,13 +164,12 @@ def run_csv(
     )
     if out.takes(request):
         return {}
+    with Meter(out, f"preparing {path.name}") as meter:
+        prepared = prepare_table(request, watch=meter.watch)
+    for line in prepared.meaning:
+        _say(out, options, line)
     with LiveTable(out.progress) as table:
-        return run_table(
-            request,
-            table,
-            say=lambda line: _say(out, options, line),
-            watch=Steps(out.progress.print).watch,
-        )
+        return run_table(prepared, table)
 
 
 def _clients(given: int | None, partition: str | None) -> int:

@@ -12,7 +12,7 @@ from parity_flwr.app.checking.memory import available_bytes
 from parity_flwr.app.environment import Environment
 from parity_flwr.app.runs.running import RunRequest
 from parity_flwr.app.runs.size import shown_size
-from parity_flwr.app.tabular.running import TabularRequest
+from parity_flwr.app.tabular.preparing import TabularRequest
 from parity_flwr.errors import ParityError
 
 _Found = TypeVar("_Found")

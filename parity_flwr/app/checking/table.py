@@ -19,12 +19,12 @@ from parity_flwr.app.tabular.federation import (
     check_model,
 )
 from parity_flwr.app.tabular.plan import Model
+from parity_flwr.app.tabular.preparing import TabularRequest
 from parity_flwr.app.tabular.privacy import TablePrivacy
 from parity_flwr.app.tabular.private_data import table_privacy
 from parity_flwr.app.tabular.private_federation import build_private
 from parity_flwr.app.tabular.private_network import steps_of
 from parity_flwr.app.tabular.results import NOTHING
-from parity_flwr.app.tabular.running import TabularRequest
 from parity_flwr.clients.dp_model import require_opacus
 from parity_flwr.clients.forest_model import require_sklearn
 from parity_flwr.core.privacy.accounting import Mechanism, Release, spent_epsilon

@@ -199,6 +199,7 @@ def _arranged(
     pieces[""] = scratch.reserve(starts[-1], y[0].dtype)
     filled = np.array(starts[:-1])
     for k, piece in enumerate(clients):
+        watch("dividing", k, len(clients))
         whose = old.read(piece)
         order = np.argsort(whose, kind="stable")
         sizes = np.bincount(whose, minlength=len(counts))
@@ -210,7 +211,6 @@ def _arranged(
                 if len(run):
                     scratch.write(room.part(start, start + len(run)), run)
         filled += sizes
-        watch("dividing", k + 1, len(clients))
     return Store(
         levels={name: table.levels[name] for name in columns if name in table.levels},
         scratch=scratch,

@@ -128,8 +128,8 @@ class StoredRows(Rows):
         scratch, inputs = Scratch(), len(encoder.names)
         slices = []
         for span in self._spans():
-            slices.append(_encoded(self.store, span, encoder, scratch))
             self.watch("encoding", len(slices), len(self._spans()))
+            slices.append(_encoded(self.store, span, encoder, scratch))
         held = self.store.starts[-2:]
         test = np.concatenate([x for _, x in _blocks(self.store, held, encoder)])
         return TabularData(
