@@ -12,7 +12,7 @@ import pytest
 
 from parity_flwr.app.runs.checkpoint import CheckpointStore
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.tabular import new_rows, predicting
+from parity_flwr.app.tabular import predicting, reading
 from parity_flwr.app.tabular.data import load_rows, load_table
 from parity_flwr.app.tabular.federation import build_federation
 from parity_flwr.app.tabular.model_folder import open_model
@@ -204,7 +204,7 @@ def test_blocks_give_what_one_block_gives(
     run_id: str, table: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = predicted(run_id, table, tmp_path / "whole.csv", capsys=capsys)
-    monkeypatch.setattr(new_rows, "_BLOCK", 700)
+    monkeypatch.setattr(reading, "BLOCK", 700)
     monkeypatch.setattr(predicting, "MOST_JUDGED", 150)
     blocks = predicted(run_id, table, tmp_path / "blocks.csv", capsys=capsys)
     assert blocks["rows"] == whole["rows"] == 400

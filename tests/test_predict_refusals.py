@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from parity_flwr.app.tabular import new_rows
+from parity_flwr.app.tabular import reading
 from parity_flwr.cli.main import execute
 from predicted_tables import mixed, trained
 
@@ -60,7 +60,7 @@ def test_bad_rows_are_one_line(
 def test_late_trouble_leaves_nothing_behind(
     run_id: str, table: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_rows, "_BLOCK", 700)
+    monkeypatch.setattr(reading, "BLOCK", 700)
     rows = tmp_path / "new.csv"
     rows.write_text(table.read_text() + "old,1,red,true,2024-02-01,yes\n")
     assert execute(["predict", run_id, str(rows), "--output", str(tmp_path / "out.csv")]) == 2

@@ -83,13 +83,16 @@ def deploy(
 
 @chain.command("status", epilog=examples("parity chain status", "parity chain status --json"))
 @_CHAIN
+@quiet_option
 @json_option
-def status(where: str, as_json: bool) -> None:
+def status(where: str, quiet: bool, as_json: bool) -> None:
     """Show the chain's head and whether this home's contracts are on it."""
     from parity_flwr.app.chains.commands import ChainDesk
 
-    result = ChainDesk(where, Environment.read()).status()
-    Output(as_json).result(result, lambda out: _status(out, result))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "reading the chain"):
+        result = ChainDesk(where, Environment.read()).status()
+    out.result(result, lambda out: _status(out, result))
 
 
 @chain.command(
@@ -159,16 +162,19 @@ def up(port: int, node: str, as_json: bool) -> None:
 )
 @click.argument("reference", metavar="RUN", default="latest")
 @click.option("--retry", is_flag=True, help="Queue again what failed, once its cause is gone.")
+@quiet_option
 @json_option
-def outbox(reference: str, retry: bool, as_json: bool) -> None:
+def outbox(reference: str, retry: bool, quiet: bool, as_json: bool) -> None:
     """Show which of a run's transactions are on the chain, and why others are not.
 
     With --retry nothing is sent at once: the run sends it when it goes on.
     """
     from parity_flwr.app.chains.queue import show_outbox
 
-    result = show_outbox(reference, Environment.read().home, retry=retry)
-    Output(as_json).result(result, lambda out: _queue(out, result))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "reading the outbox"):
+        result = show_outbox(reference, Environment.read().home, retry=retry)
+    out.result(result, lambda out: _queue(out, result))
 
 
 def _queue(out: Output, result: Mapping[str, Any]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 
 _EPILOG = examples(
     "parity predict latest new.csv",
@@ -25,8 +26,9 @@ _EPILOG = examples(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write.  [ROWS.predictions.csv in this directory]",
 )
+@quiet_option
 @json_option
-def predict(run: str, rows: Path, output: Path | None, as_json: bool) -> None:
+def predict(run: str, rows: Path, output: Path | None, quiet: bool, as_json: bool) -> None:
     """Predict the target for each line of the CSV file ROWS with the model of RUN.
 
     RUN may also be the path of a model/ folder that was copied elsewhere. ROWS needs the
@@ -36,8 +38,10 @@ def predict(run: str, rows: Path, output: Path | None, as_json: bool) -> None:
 
     folder = locate_model(run, Environment.read().home)
     target = output or Path(f"{rows.name.partition('.')[0]}.predictions.csv")
-    found = predict_file(folder, rows, target)
-    Output(as_json).result(found, lambda out: _draw(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, f"predicting {rows.name}") as meter:
+        found = predict_file(folder, rows, target, steps=meter)
+    out.result(found, lambda out: _draw(out, found))
 
 
 def _draw(out: Output, found: dict[str, Any]) -> None:

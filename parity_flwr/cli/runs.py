@@ -14,7 +14,8 @@ from parity_flwr.app.runs.size import folder_bytes, shown_size
 from parity_flwr.app.text import printable
 from parity_flwr.cli.members import run_desk
 from parity_flwr.cli.members_drawn import draw_standings
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.cli.runs_rm import remove_runs
 from parity_flwr.errors import ParityError
 
@@ -117,18 +118,21 @@ def _draw_reputation(out: Output, result: dict[str, Any]) -> None:
     metavar="embedded|URL",
     help="What ledger and registry on chain say instead, stakes included.",
 )
+@quiet_option
 @json_option
-def reputation(reference: str, where: str | None, as_json: bool) -> None:
+def reputation(reference: str, where: str | None, quiet: bool, as_json: bool) -> None:
     """Show every client's reputation after a run's last round."""
-    from parity_flwr.app.report.summary import standings
-
+    out = Output(as_json, quiet=quiet)
     if where is not None:
         from parity_flwr.app.chains.money import chain_standings
 
-        found = chain_standings(run_desk(reference, where))
-        Output(as_json).result(found, lambda out: draw_standings(out, found))
+        with Meter(out, "reading the chain"):
+            found = chain_standings(run_desk(reference, where))
+        out.result(found, lambda out: draw_standings(out, found))
         return
+    from parity_flwr.app.report.summary import standings
 
     folder = RunFolder.find(reference, Environment.read().home)
-    result = {"run_id": folder.id, **standings(folder)}
-    Output(as_json).result(result, lambda out: _draw_reputation(out, result))
+    with Meter(out, f"reading {folder.id}"):
+        result = {"run_id": folder.id, **standings(folder)}
+    out.result(result, lambda out: _draw_reputation(out, result))

@@ -34,12 +34,8 @@ def stored_rows(plan: TabularPlan, *, watch: Watch = unwatched) -> StoredRows:
 
     Raises
     ------
-    DataError
-        What is wrong with the file, on one line.
-    ConfigError
-        If it cannot be divided as asked.
-    RunError
-        If the disk is full.
+    DataError, ConfigError, RunError
+        As :func:`parity_flwr.app.tabular.loading.load`.
     """
     column = plan.division.column
     table = spill(plan.data, texts=[column] if column else [], watch=watch)

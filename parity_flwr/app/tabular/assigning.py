@@ -57,10 +57,8 @@ class Assignment:
 
         Raises
         ------
-        DataError
-            If there are too few rows.
-        ConfigError
-            If they cannot be divided as asked.
+        DataError, ConfigError
+            As :func:`split_and_divide`.
         """
         parts, held = split_and_divide(plan, strata, owner)
         sample = np.zeros(len(strata), np.int64) if owner is None else owner.copy()

@@ -35,6 +35,8 @@ class TabularData:
         Rows that no client has.
     encoder : Encoder
         How columns became inputs.
+    train_rows : int
+        How many the clients have together, also those that ``clients`` leaves out.
     classes : tuple
         Names of the classes; empty for regression.
     centre, scale : float
@@ -43,24 +45,17 @@ class TabularData:
         Rows without a target or a client, which nobody uses.
     names : tuple of str
         The clients' own names; empty where they have none.
-    rows : int, optional
-        How many the clients have together, where ``clients`` does not have them all.
     """
 
     clients: Sequence[Table]
     test: Table
     encoder: Encoder
+    train_rows: int
     classes: tuple[Any, ...] = ()
     centre: float = 0.0
     scale: float = 1.0
     skipped: int = 0
     names: tuple[str, ...] = ()
-    rows: int | None = None
-
-    @property
-    def train_rows(self) -> int:
-        """Return how many rows the clients have together."""
-        return sum(map(len, self.clients)) if self.rows is None else self.rows
 
     @property
     def task(self) -> Task:
@@ -115,10 +110,25 @@ class Rows(ABC):
         """Return each client's targets."""
 
     @abstractmethod
+    def tables(self, encoder: Encoder) -> tuple[Sequence[Table], Table]:
+        """Return each client's rows and those of the test set, encoded."""
+
     def encoded(
         self, encoder: Encoder, *, centre: float = 0.0, scale: float = 1.0
     ) -> TabularData:
         """Return the data as clients and server use them."""
+        clients, test = self.tables(encoder)
+        return TabularData(
+            clients=clients,
+            test=test,
+            encoder=encoder,
+            train_rows=sum(self.examples),
+            classes=self.target.classes,
+            centre=centre,
+            scale=scale,
+            skipped=self.skipped,
+            names=self.names,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,22 +171,12 @@ class WholeRows(Rows):
         """Return each client's targets."""
         return [self.target.y[rows] for rows in self.parts]
 
-    def encoded(
-        self, encoder: Encoder, *, centre: float = 0.0, scale: float = 1.0
-    ) -> TabularData:
-        """Return the data as clients and server use them."""
+    def tables(self, encoder: Encoder) -> tuple[Sequence[Table], Table]:
+        """Return each client's rows and those of the test set, encoded."""
         pairs = zip(self.clients(), self.clients_targets(), strict=True)
         held = encoder.encode(self.features.rows(self.held))
-        return TabularData(
-            clients=tuple(Table(encoder.encode(each), y) for each, y in pairs),
-            test=Table(held, self.target.y[self.held]),
-            encoder=encoder,
-            classes=self.target.classes,
-            centre=centre,
-            scale=scale,
-            skipped=self.skipped,
-            names=self.names,
-        )
+        clients = tuple(Table(encoder.encode(each), y) for each, y in pairs)
+        return clients, Table(held, self.target.y[self.held])
 
 
 def load_rows(plan: TabularPlan) -> WholeRows:
@@ -184,10 +184,8 @@ def load_rows(plan: TabularPlan) -> WholeRows:
 
     Raises
     ------
-    DataError
-        What is wrong with the file, on one line.
-    ConfigError
-        If it cannot be divided as asked.
+    DataError, ConfigError
+        As :func:`parity_flwr.app.tabular.loading.load`.
     """
     column = plan.division.column
     table = read_csv(plan.data, texts=[column] if column else [])
@@ -239,10 +237,8 @@ def load_table(plan: TabularPlan) -> TabularData:
 
     Raises
     ------
-    DataError
-        What is wrong with the file, on one line.
-    ConfigError
-        If it cannot be divided as asked.
+    DataError, ConfigError
+        As :func:`parity_flwr.app.tabular.loading.load`.
     """
     return exactly_encoded(load_rows(plan))
 

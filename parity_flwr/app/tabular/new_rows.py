@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.encoding_file import Encoding
 from parity_flwr.app.tabular.features import NumberRule
-from parity_flwr.app.tabular.file_errors import bad
+from parity_flwr.app.tabular.file_errors import bad, no_rows, not_text
 from parity_flwr.app.tabular.header import read_header
-from parity_flwr.app.tabular.reading import MISSING, RawTable
+from parity_flwr.app.tabular.reading import RawTable, Source, column_values, options
 from parity_flwr.errors import DataError, MissingExtraError
-
-_BLOCK = 4 << 20  # bytes in memory at once; also the longest row
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +68,11 @@ class NewRows:
         wanted = [*rules, *([encoding.target] if self.has_target else [])]
         self._types = {name: self._type(name, dict(kinds)[name]) for name in wanted}
 
+    @property
+    def read_bytes(self) -> tuple[int, int]:
+        """Return how many bytes of the file were read by now, and how many it has."""
+        return self._source.done, self._source.size
+
     def __iter__(self) -> Iterator[Block]:
         """Yield the rows block by block, in the file's order.
 
@@ -84,13 +87,14 @@ class NewRows:
                 continue
             seen = True
             columns = {
-                name: _values(batch.column(place)) for place, name in enumerate(self._types)
+                name: column_values(self._path, batch.column(place))
+                for place, name in enumerate(self._types)
             }
             target = columns.pop(self._encoding.target) if self.has_target else None
             y = None if target is None else self._answers(target)
             yield Block(table=RawTable(columns), y=y)
         if not seen:
-            raise bad(self._path, "rows below its header", "none", "give a file with data")
+            raise no_rows(self._path)
 
     def _answers(self, column: NDArray[Any]) -> NDArray[Any]:
         classes = self._encoding.classes
@@ -159,22 +163,14 @@ class NewRows:
         except ImportError as error:
             raise MissingExtraError("reading a CSV file", extra="tabular") from error
         written = dict(zip(self._header.names, self._header.written, strict=True))
+        asked = options(
+            self._header,
+            {written[name]: kind for name, kind in types.items() if name in written},
+            columns=columns and [written[name] for name in columns],
+        )
         try:
-            return csv.open_csv(
-                str(self._path),
-                read_options=csv.ReadOptions(block_size=_BLOCK),
-                parse_options=csv.ParseOptions(
-                    delimiter=self._header.delimiter, newlines_in_values=True
-                ),
-                convert_options=csv.ConvertOptions(
-                    null_values=MISSING,
-                    strings_can_be_null=True,
-                    column_types={
-                        written[name]: kind for name, kind in types.items() if name in written
-                    },
-                    include_columns=columns and [written[name] for name in columns],
-                ),
-            )
+            self._source = Source(self._path)
+            return csv.open_csv(self._source.stream, **asked)
         except pa.ArrowInvalid as error:
             raise _unread(self._path, error) from error
         except OSError as error:
@@ -184,25 +180,5 @@ class NewRows:
 def _unread(path: Path, error: Exception) -> DataError:
     text = " ".join(str(error).split())
     if "UTF8" in text:
-        return bad(path, "to be UTF-8 text", "another encoding", "convert it: iconv -t UTF-8")
+        return not_text(path)
     return bad(path, "fields that fit their columns in every line", text, "repair the line")
-
-
-def _values(column: Any) -> NDArray[Any]:
-    """Return numbers (dates as days, times as seconds, NaN missing), or texts."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    kind = column.type
-    if pa.types.is_string(kind):
-        return np.array(column.to_pylist(), object)
-    if pa.types.is_date(kind):
-        column = compute.cast(column, pa.int32())
-    elif pa.types.is_timestamp(kind):
-        column = compute.cast(compute.cast(column, pa.timestamp("s"), safe=False), pa.int64())
-    elif pa.types.is_time(kind):
-        column = compute.cast(compute.cast(column, pa.time32("s"), safe=False), pa.int32())
-    column = compute.cast(column, pa.float64(), safe=False)
-    values = np.array(column.to_numpy(zero_copy_only=False), np.float64)
-    values[np.isinf(values)] = np.nan  # an infinite measurement is none
-    return values

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_flwr.app.pace import Steps, unseen
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.tabular.encoding_file import Encoding
 from parity_flwr.app.tabular.metrics import class_metrics, metric_notes, number_metrics
@@ -44,7 +45,9 @@ def locate_model(reference: str, home: Path) -> Path:
     return run.path / FOLDER
 
 
-def predict_file(model_folder: Path, rows: Path, output: Path) -> dict[str, Any]:
+def predict_file(
+    model_folder: Path, rows: Path, output: Path, *, steps: Steps = unseen
+) -> dict[str, Any]:
     """Write a prediction for each row, with the probability of each class, in its order.
 
     The file is read and written in blocks. Where it has the target's column, the metrics of
@@ -58,6 +61,8 @@ def predict_file(model_folder: Path, rows: Path, output: Path) -> dict[str, Any]
         A CSV file with the columns that the model was trained on.
     output : Path
         Written whole or not at all.
+    steps : callable, keyword-only
+        Gets how many bytes of the rows' file are read, and of how many.
 
     Raises
     ------
@@ -83,6 +88,7 @@ def predict_file(model_folder: Path, rows: Path, output: Path) -> dict[str, Any]
                 values = model.predict(block.table)
                 writer.write_batch(_batch(values, model.encoding, schema))
                 count += len(values)
+                steps(*source.read_bytes)
                 if block.y is not None:
                     judged.add(values, block.y)
     except OSError as error:

@@ -22,6 +22,9 @@ MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "#
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 """What a compressed file's name ends with, and pyarrow's name of the compression."""
 
+BLOCK = 4 * LONGEST_LINE
+"""Bytes that are parsed at once; also the longest row."""
+
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
@@ -87,15 +90,45 @@ def read_csv(path: Path, *, texts: Sequence[str] = ()) -> RawTable:
     return RawTable({name: _filled(path, name, column) for name, column in pairs})
 
 
-def options(header: Header, types: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how pyarrow is to read a file with this header."""
+class Source:
+    """A file, plain or compressed, that says how far it is read.
+
+    Attributes
+    ----------
+    stream
+        What the file holds, for pyarrow.
+    size : int
+        Bytes of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+
+        self._file = pa.OSFile(str(path), "rb")
+        self.size = path.stat().st_size
+        codec = COMPRESSED.get(path.suffix)
+        self.stream = pa.CompressedInputStream(self._file, codec) if codec else self._file
+
+    @property
+    def done(self) -> int:
+        """Return how many bytes of the file were read."""
+        return self.size if self._file.closed else min(int(self._file.tell()), self.size)
+
+
+def options(
+    header: Header, types: Mapping[str, Any], *, columns: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return how pyarrow is to read a file with this header: all columns, or only some."""
     from pyarrow import csv
 
     return {
-        "read_options": csv.ReadOptions(block_size=4 * LONGEST_LINE),
+        "read_options": csv.ReadOptions(block_size=BLOCK),
         "parse_options": csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True),
         "convert_options": csv.ConvertOptions(
-            null_values=MISSING, strings_can_be_null=True, column_types=dict(types)
+            null_values=MISSING,
+            strings_can_be_null=True,
+            column_types=dict(types),
+            include_columns=columns,
         ),
     }
 

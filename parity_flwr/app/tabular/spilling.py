@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 
 from parity_flwr.app.tabular.file_errors import bad, no_rows, translated
 from parity_flwr.app.tabular.header import Header, checked_header
-from parity_flwr.app.tabular.reading import (
-    COMPRESSED,
-    Texts,
-    column_values,
-    options,
-    text_column,
-)
+from parity_flwr.app.tabular.reading import Source, Texts, column_values, options, text_column
 from parity_flwr.app.tabular.scratch import Piece, Scratch
 
 MOST_LEVELS = 1 << 14
@@ -145,14 +139,10 @@ class _Opened:
     """A reader of batches, and how far it is."""
 
     def __init__(self, path: Path, header: Header, types: dict[str, Any]) -> None:
-        import pyarrow as pa
         from pyarrow import csv
 
-        self._raw = pa.OSFile(str(path), "rb")
-        self.size = path.stat().st_size
-        codec = COMPRESSED.get(path.suffix)
-        stream = pa.CompressedInputStream(self._raw, codec) if codec else self._raw
-        self.reader = csv.open_csv(stream, **options(header, types))
+        self._source = Source(path)
+        self.reader = csv.open_csv(self._source.stream, **options(header, types))
 
     def __enter__(self) -> _Opened:
         return self
@@ -167,7 +157,7 @@ class _Opened:
         held: list[Any] = []
         for batch in self.reader:
             held.append(batch)
-            watch("reading", min(self._raw.tell(), self.size), self.size)
+            watch("reading", self._source.done, self._source.size)
             if len(held) == _BATCHES:
                 yield pa.Table.from_batches(held)
                 held = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.data import Rows, TabularData
+from parity_flwr.app.tabular.data import Rows
 from parity_flwr.app.tabular.features import Encoder
 from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.app.tabular.reading import RawTable
@@ -121,28 +121,17 @@ class StoredRows(Rows):
         """Return each client's targets."""
         return [self.store.targets(*span) for span in self._spans()]
 
-    def encoded(
-        self, encoder: Encoder, *, centre: float = 0.0, scale: float = 1.0
-    ) -> TabularData:
-        """Return the data as clients and server use them, in a scratch file of its own."""
-        scratch, inputs = Scratch(), len(encoder.names)
-        slices = []
+    def tables(self, encoder: Encoder) -> tuple[Sequence[Table], Table]:
+        """Return each client's rows, in a scratch file of its own, and the test set's."""
+        scratch = Scratch()
+        slices: list[tuple[Slice, ...]] = []
         for span in self._spans():
             self.watch("encoding", len(slices), len(self._spans()))
             slices.append(_encoded(self.store, span, encoder, scratch))
         held = self.store.starts[-2:]
         test = np.concatenate([x for _, x in _blocks(self.store, held, encoder)])
-        return TabularData(
-            clients=StoredTables(scratch, inputs, tuple(slices)),
-            test=Table(test, self.store.targets(*held)),
-            encoder=encoder,
-            classes=self.target.classes,
-            centre=centre,
-            scale=scale,
-            skipped=self.skipped,
-            names=self.names,
-            rows=sum(self.examples),
-        )
+        clients = StoredTables(scratch, len(encoder.names), tuple(slices))
+        return clients, Table(test, self.store.targets(*held))
 
 
 def _blocks(
