@@ -1,4 +1,4 @@
-"""`parity chain register`, `mint`, `stake` and `unstake`: members and stakes before a run."""
+"""`parity chain register`, `mint` and `stake`: members and stakes before a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.members_drawn import draw_stake
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
+from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import scaled
 
 if TYPE_CHECKING:
@@ -51,15 +52,23 @@ def _desk(where: str, deployment: Path | None) -> DeploymentDesk:
 @click.command(epilog=examples(f"parity chain register members.json --chain {_URL}"))
 @click.argument("members", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @contracts_on
+@quiet_option
 @json_option
 def register(
-    members: Path, where: str, deployment: Path | None, wallet: str | None, as_json: bool
+    members: Path,
+    where: str,
+    deployment: Path | None,
+    wallet: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Register the members of a file, so that they can stake before a run."""
     from parity_flwr.app.chains.registering import register_members
 
-    found = register_members(_desk(where, deployment), members, wallet=wallet)
-    Output(as_json).result(
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "registering"):
+        found = register_members(_desk(where, deployment), members, wallet=wallet)
+    out.result(
         found,
         lambda out: out.line(
             f"{found['members']} members, {len(found['registered'])} of them registered now"
@@ -75,6 +84,7 @@ def register(
 @click.argument("address")
 @click.argument("tokens")
 @contracts_on
+@quiet_option
 @json_option
 def mint(
     address: str,
@@ -82,29 +92,38 @@ def mint(
     where: str,
     deployment: Path | None,
     wallet: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Make TOKENS for an address, as the owner: members need some to stake."""
     from parity_flwr.app.chains.registering import mint_tokens
 
     amount = scaled(tokens, decimals=18, name="TOKENS")
-    found = mint_tokens(_desk(where, deployment), address, amount, wallet=wallet)
-    Output(as_json).result(
-        found, lambda out: out.line(f"{found['account']} has {found['balance']} tokens")
-    )
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "minting"):
+        found = mint_tokens(_desk(where, deployment), address, amount, wallet=wallet)
+    out.result(found, lambda out: out.line(f"{found['account']} has {found['balance']} tokens"))
 
 
 @click.command(epilog=examples(f"parity chain stake 100 --chain {_URL} --wallet mine"))
 @click.argument("tokens")
 @contracts_on
+@quiet_option
 @json_option
 def stake(
-    tokens: str, where: str, deployment: Path | None, wallet: str | None, as_json: bool
+    tokens: str,
+    where: str,
+    deployment: Path | None,
+    wallet: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Put TOKENS of a registered member's at stake before a run."""
     from parity_flwr.app.chains import money
 
     amount = scaled(tokens, decimals=18, name="TOKENS")
-    desk = _desk(where, deployment)
-    found = money.stake(desk, amount, wallet=wallet, identity=None)
-    Output(as_json).result(found, lambda out: draw_stake(out, found))
+    out = Output(as_json, quiet=quiet)
+    with Meter(out, "staking"):
+        desk = _desk(where, deployment)
+        found = money.stake(desk, amount, wallet=wallet, identity=None)
+    out.result(found, lambda out: draw_stake(out, found))

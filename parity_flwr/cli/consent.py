@@ -83,7 +83,9 @@ def consent(
         deployment = Deployment.parse(opened.read(MAX_FILE + 1))
     environment = Environment.read()
     if len(name) > 256 or not name:
-        raise ConfigError("NAME needs 1 to 256 characters", came="others", action="change it")
+        raise ConfigError(
+            "NAME needs 1 to 256 characters", came=str(len(name)), action="change it"
+        )
     signer = Ed25519Signer.from_file(key)
     ends = deadline or int(time.time()) + days * _DAY_S
     if account is not None:
@@ -91,7 +93,9 @@ def consent(
         Output(as_json).result(entry, lambda out: write_json(entry))
         return
     if signature is not None:
-        raise ConfigError("--signature needs --account", came="none", action="add it")
+        raise ConfigError(
+            "--signature needs a contract wallet", came="none", action="give --account"
+        )
     found = members_file.consent(
         name,
         wallet=choose_wallet(

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.asked import asked_of
-from parity_flwr.cli.output import Output, examples, json_option, plain_table
+from parity_flwr.cli.output import Output, examples, json_option, plain_table, quiet_option
 from parity_flwr.cli.verify import show_lines
 from parity_flwr.core.economy.amounts import UNIT
 from parity_flwr.errors import MissingExtraError, RunError
@@ -33,7 +33,7 @@ _NUMBERS = ("reputation", "reward")
     type=click.Choice(["off", "embedded"]),
     help="Where rounds are anchored and clients are paid.  [embedded, if it is installed]",
 )
-@click.option("--quiet", is_flag=True, help="No live table.")
+@quiet_option
 @json_option
 @click.pass_context
 def demo(

@@ -77,7 +77,6 @@ def doctor(
     checked, for nothing else is asked over a network.
     """
     from parity_flwr.app.doctor.examine import Asked, examine
-    from parity_flwr.app.doctor.findings import Health
     from parity_flwr.app.doctor.services import ChainAsked
 
     if where is None and (wallet is not None or chain_id is not None):
@@ -94,19 +93,5 @@ def doctor(
     )
     with Meter(out, "checking"):
         found = examine(environment, asked)
-    result = {
-        "ok": found.ok,
-        "failures": found.count(Health.FAIL),
-        "warnings": found.count(Health.WARN),
-        "checks": [
-            {
-                "name": check.name,
-                "status": check.health.value,
-                "detail": check.detail,
-                "action": check.action,
-            }
-            for check in found.checks
-        ],
-    }
-    out.result(result, lambda out: _draw(out, found, quiet=quiet))
+    out.result(found.to_json(), lambda out: _draw(out, found, quiet=quiet))
     context.exit(0 if found.ok else 1)

@@ -132,10 +132,8 @@ def claim(
     """
     from parity_flwr.app.chains import money
 
-    out, desk = (
-        Output(as_json, quiet=quiet),
-        _claiming_desk(reference, bundle, deployment, where),
-    )
+    out = Output(as_json, quiet=quiet)
+    desk = _claiming_desk(reference, bundle, deployment, where)
     with Meter(out, "claiming"):
         found = money.claim(desk, wallet=wallet, identity=identity)
     out.result(

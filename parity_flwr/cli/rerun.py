@@ -14,7 +14,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.runs.repeating import changes, comparison, original_of
 from parity_flwr.cli.asked import arguments_of, replaced
 from parity_flwr.cli.demo import demo
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
 from parity_flwr.cli.run import run
 from parity_flwr.errors import ConfigError
 
@@ -50,7 +50,7 @@ class _Held(Output):
 @click.option(
     "--run-config", multiple=True, metavar="K=V", help="More of it: passwords are not kept."
 )
-@click.option("--quiet", is_flag=True, help="No live table.")
+@quiet_option
 @json_option
 def rerun(
     reference: str,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.cli.asked import asked_of
 from parity_flwr.cli.chain_options import chain_options, draw_chain
 from parity_flwr.cli.disk_options import disk_cap_option, draw_disk
-from parity_flwr.cli.output import Output, examples, json_option
+from parity_flwr.cli.output import Output, examples, json_option, quiet_option
 from parity_flwr.cli.run_table import (
     DEFAULT_CLIENTS,
     TableOptions,
@@ -21,6 +22,9 @@ from parity_flwr.cli.run_table import (
     table_options,
 )
 from parity_flwr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from parity_flwr.app.runs.running import RunRequest
 
 _EPILOG = examples(
     "parity run examples/quickstart",
@@ -33,6 +37,15 @@ _EPILOG = examples(
     "parity run . --chain http://127.0.0.1:8545 --wallet publisher --members members.json",
     "parity run data.csv --target price --model random_forest --clients 10 --rounds 3",
     "parity run data.csv --target sick --model logistic --privacy medium --epsilon 2",
+)
+_ONLY_OF_APPS = (
+    "run_config",
+    "data",
+    "superlink",
+    "root_certificates",
+    "reputation_from",
+    "baseline",
+    "timeout",
 )
 _ENGINES = click.Choice(["inprocess", "simulation", "deployment"])
 
@@ -63,14 +76,24 @@ def _draw(out: Output, result: dict[str, Any]) -> None:
     out.line(f"next       parity report {result['run_id']}")
 
 
-def _refuse_for_a_table(given: dict[str, bool]) -> None:
-    for name, is_given in given.items():
-        if is_given:
+def _refuse_for_a_table(given: Mapping[str, Any]) -> None:
+    for name in _ONLY_OF_APPS:
+        if given[name] not in (None, "", (), False):
+            option = f"--{name.replace('_', '-')}"
             raise ConfigError(
-                "a table runs with its own options",
-                came=name,
-                action=f"leave out {name}",
+                "a table runs with its own options", came=option, action=f"leave out {option}"
             )
+
+
+def _run_app(request: RunRequest, out: Output) -> None:
+    from parity_flwr.app.runs.live import LiveTable
+    from parity_flwr.app.runs.running import perform
+
+    if out.takes(request):
+        return
+    with LiveTable(out.progress) as table:
+        result = perform(request, table)
+    out.result(result, lambda out: _draw(out, result))
 
 
 @click.command(epilog=_EPILOG)
@@ -105,7 +128,7 @@ def _refuse_for_a_table(given: dict[str, bool]) -> None:
 @disk_cap_option
 @click.option("--baseline", is_flag=True, help="Run again without reputation, to compare.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds at most.")
-@click.option("--quiet", is_flag=True, help="No live table.")
+@quiet_option
 @chain_options
 @table_options
 @json_option
@@ -151,8 +174,7 @@ def run(
     from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
     from parity_flwr.app.engines.run_data import with_data
-    from parity_flwr.app.runs.live import LiveTable
-    from parity_flwr.app.runs.running import RunRequest, perform
+    from parity_flwr.app.runs.running import RunRequest
 
     home = Environment.read().home
     out = Output.of(context, as_json, quiet=quiet)
@@ -170,25 +192,16 @@ def run(
         clip=clip,
         attack=attack,
     )
+    resumed = RunFolder.find(resume, home) if resume else None
     if not app.is_dir():
-        _refuse_for_a_table(
-            {
-                "--run-config": bool(run_config),
-                "--data": data is not None,
-                "--superlink": bool(superlink),
-                "--root-certificates": bool(root_certificates),
-                "--reputation-from": bool(reputation_from),
-                "--baseline": baseline,
-                "--timeout": timeout is not None,
-            }
-        )
+        _refuse_for_a_table(context.params)
         found = run_csv(
             app,
             options,
             engine=Engine(engine or "inprocess"),
             clients=clients,
             home=home,
-            resume=RunFolder.find(resume, home) if resume else None,
+            resume=resumed,
             keep_updates=keep_updates,
             disk_cap=disk_cap,
             chain=chosen,
@@ -206,7 +219,7 @@ def run(
         run_config=with_data(run_config, data),
         superlink=superlink,
         root_certificates=root_certificates,
-        resume=RunFolder.find(resume, home) if resume else None,
+        resume=resumed,
         reputation_from=RunFolder.find(reputation_from, home) if reputation_from else None,
         keep_updates=keep_updates,
         disk_cap=disk_cap,
@@ -215,8 +228,4 @@ def run(
         chain=chosen,
         asked=asked_of(context),
     )
-    if out.takes(request):
-        return
-    with LiveTable(out.progress) as table:
-        result = perform(request, table)
-    out.result(result, lambda out: _draw(out, result))
+    _run_app(request, out)

@@ -21,6 +21,7 @@ from parity_flwr.errors import ConfigError
 if TYPE_CHECKING:
     from parity_flwr.app.chains.choice import ChainChoice
     from parity_flwr.app.engines.engine import Engine
+    from parity_flwr.app.tabular.plan import TabularPlan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -123,37 +124,11 @@ def run_csv(
         If --target or --model is missing, or an option does not fit.
     """
     from parity_flwr.app.runs.live import LiveTable
-    from parity_flwr.app.tabular.attack import AttackAsked
-    from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.preparing import TabularRequest, prepare_table
     from parity_flwr.app.tabular.running import run_table
-    from parity_flwr.app.tabular.target import Task
-    from parity_flwr.core.privacy.presets import Level
 
-    for name in ("target", "model"):
-        if getattr(options, name) is None:
-            raise ConfigError(
-                f"a table needs --{name}", came="none", action=f"give --{name}, see --help"
-            )
-    plan = TabularPlan(
-        data=path,
-        target=str(options.target),
-        model=Model(str(options.model)),
-        clients=_clients(clients, options.partition),
-        rounds=_ROUNDS if options.rounds is None else options.rounds,
-        task=Task(options.task) if options.task else None,
-        partition=options.partition or "iid",
-        seed=options.seed or 0,
-        privacy=PrivacyAsked(
-            level=Level(options.privacy or "off"),
-            epsilon=options.epsilon,
-            delta=options.delta,
-            clip=options.clip,
-        ),
-        attack=AttackAsked.parse(options.attack),
-    )
     request = TabularRequest(
-        plan=plan,
+        plan=_plan(path, options, clients=clients),
         home=home,
         resume=resume,
         keep_updates=keep_updates,
@@ -170,6 +145,36 @@ def run_csv(
         _say(out, options, line)
     with LiveTable(out.progress) as table:
         return run_table(prepared, table)
+
+
+def _plan(path: Path, options: TableOptions, *, clients: int | None) -> TabularPlan:
+    from parity_flwr.app.tabular.attack import AttackAsked
+    from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
+    from parity_flwr.app.tabular.target import Task
+    from parity_flwr.core.privacy.presets import Level
+
+    for name in ("target", "model"):
+        if getattr(options, name) is None:
+            raise ConfigError(
+                f"a table needs --{name}", came="none", action=f"give --{name}, see --help"
+            )
+    return TabularPlan(
+        data=path,
+        target=str(options.target),
+        model=Model(str(options.model)),
+        clients=_clients(clients, options.partition),
+        rounds=_ROUNDS if options.rounds is None else options.rounds,
+        task=Task(options.task) if options.task else None,
+        partition=options.partition or "iid",
+        seed=options.seed or 0,
+        privacy=PrivacyAsked(
+            level=Level(options.privacy or "off"),
+            epsilon=options.epsilon,
+            delta=options.delta,
+            clip=options.clip,
+        ),
+        attack=AttackAsked.parse(options.attack),
+    )
 
 
 def _clients(given: int | None, partition: str | None) -> int:

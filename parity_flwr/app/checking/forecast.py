@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from parity_flwr.app.runs.size import free_bytes
 
 _KB = 1000
 SETUP_BYTES = 50 << 20
@@ -77,10 +78,9 @@ def disk_forecast(
         parts["published"] = rounds * (
             model + PUBLISHED_BYTES + clients * PUBLISHED_CLIENT_BYTES
         )
-    at = next((path for path in (home, *home.parents) if path.exists()), Path("/"))
     return {
         "bytes": sum(parts.values()),
         "parts": parts,
         "cap": cap,
-        "free_bytes": shutil.disk_usage(at).free,
+        "free_bytes": free_bytes(home),
     }

@@ -8,6 +8,7 @@ nothing is trained; what the app prints goes wherever its output goes.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -74,19 +75,12 @@ class ProbeGrid(InProcessGrid):
 
 
 def _model_facts(arrays: Iterable[Array]) -> dict[str, Any]:
-    sizes = [(_count(array.shape), np.dtype(array.dtype).itemsize) for array in arrays]
+    sizes = [(math.prod(array.shape), np.dtype(array.dtype).itemsize) for array in arrays]
     return {
         "parameters": sum(count for count, _ in sizes),
         "model_bytes": sum(count * width for count, width in sizes),
         "arrays": len(sizes),
     }
-
-
-def _count(shape: Iterable[int]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
 
 
 def _strategy_facts(frame: FrameType | None) -> dict[str, Any]:

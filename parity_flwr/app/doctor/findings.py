@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 from parity_flwr.errors import ParityError
@@ -41,6 +42,23 @@ class Diagnosis:
     def count(self, health: Health) -> int:
         """Return how many checks came out like this."""
         return sum(check.health is health for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "ok": self.ok,
+            "failures": self.count(Health.FAIL),
+            "warnings": self.count(Health.WARN),
+            "checks": [
+                {
+                    "name": check.name,
+                    "status": check.health.value,
+                    "detail": check.detail,
+                    "action": check.action,
+                }
+                for check in self.checks
+            ],
+        }
 
 
 def failed(name: str, error: ParityError) -> Check:

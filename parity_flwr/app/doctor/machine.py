@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import tempfile
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parity_flwr.app.doctor.findings import Check, Health
+from parity_flwr.app.runs.size import free_bytes, shown_size
 
 FLOWER_PORT = 39091
 LOW_DISK = 200 << 20
@@ -36,20 +36,14 @@ def check_home(home: Path) -> Check:
     return Check(name="PARITY_HOME", health=Health.OK, detail=f"{home} can be written to")
 
 
-def gibibytes(size: int) -> str:
-    """Return a number of bytes for people."""
-    return f"{size / (1 << 30):.1f} GiB"
-
-
 def check_disk(home: Path, *, free: int | None = None) -> Check:
     """Check that there is room for checkpoints; `free` is measured if None."""
-    at = next((path for path in (home, *home.parents) if path.exists()), Path("/"))
-    free = shutil.disk_usage(at).free if free is None else free
+    free = free_bytes(home) if free is None else free
     health = Health.FAIL if free < LOW_DISK else Health.WARN if free < SHORT_DISK else Health.OK
     return Check(
         name="disk",
         health=health,
-        detail=f"{gibibytes(free)} free at {at}",
+        detail=f"{shown_size(free)} free for {home}",
         action="" if health is Health.OK else "free some space, or move PARITY_HOME",
     )
 

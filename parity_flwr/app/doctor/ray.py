@@ -8,16 +8,16 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from parity_flwr.app.checking.memory import available_bytes
 from parity_flwr.app.doctor.findings import Check, Health
-from parity_flwr.app.doctor.machine import gibibytes
 from parity_flwr.app.environment import inherited
 from parity_flwr.app.installation import installed_version
+from parity_flwr.app.runs.size import shown_size
 
 LOW_SHARED_MEMORY = 512 << 20
 LOW_MEMORY = 1 << 30
 WORKER_MEMORY = 100 << 20
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
-_MEMORY = Path("/proc/meminfo")
 _SHARED = Path("/dev/shm")  # noqa: S108 (read for its size only)
 
 
@@ -29,15 +29,6 @@ def usable_cpus() -> float:
         return min(allowed, int(quota) / int(period))
     except (OSError, ValueError):  # no cgroup of version 2, or no quota ("max")
         return allowed
-
-
-def available_memory() -> int | None:
-    """Return the bytes that processes can still get, None if the system does not say."""
-    try:
-        lines = _MEMORY.read_text(encoding="ascii").splitlines()
-        return next(int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvailable:"))
-    except (OSError, ValueError, StopIteration, IndexError):
-        return None
 
 
 def check_ray(
@@ -98,13 +89,13 @@ def _cpus(client_cpus: float | None) -> Check:
 
 
 def _memory() -> Check:
-    free = available_memory()
+    free = available_bytes()
     workers = max(int(usable_cpus()), 1)
     short = free is not None and free < max(LOW_MEMORY, workers * WORKER_MEMORY)
     return Check(
         name="ray's memory",
         health=Health.WARN if short else Health.OK,
-        detail="unknown" if free is None else f"{gibibytes(free)} available",
+        detail="unknown" if free is None else f"{shown_size(free)} available",
         action="close other programs, or use --engine inprocess" if short else "",
     )
 
@@ -118,7 +109,7 @@ def _shared_memory() -> list[Check]:
         Check(
             name="ray's shared memory",
             health=Health.WARN if short else Health.OK,
-            detail=f"{gibibytes(free)} free at {_SHARED}",
+            detail=f"{shown_size(free)} free at {_SHARED}",
             action="give it more room (docker run --shm-size=2g)" if short else "",
         )
     ]

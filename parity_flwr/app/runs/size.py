@@ -1,9 +1,10 @@
-"""Bytes: of a folder, and as people write them."""
+"""Bytes: of a folder, beside it, and as people write them."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from parity_flwr.errors import ConfigError
@@ -30,6 +31,12 @@ def folder_bytes(folder: Path) -> int:
         except OSError:
             continue
     return total
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes are free where a folder is, or would be made."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    return shutil.disk_usage(there).free
 
 
 def parse_size(text: str, *, name: str) -> int:

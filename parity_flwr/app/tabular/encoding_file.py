@@ -47,17 +47,6 @@ class Encoding:
         return Task.CLASSIFICATION if self.classes else Task.REGRESSION
 
 
-def encoding_of(data: TabularData, *, target: str) -> Encoding:
-    """Return the encoding that the data were encoded by."""
-    return Encoding(
-        target=target,
-        classes=data.classes,
-        encoder=data.encoder,
-        centre=data.centre,
-        scale=data.scale,
-    )
-
-
 def write_encoding(folder: Path, data: TabularData, *, target: str) -> None:
     """Write the encoding into a run's folder, whole or not at all."""
     whole = {

@@ -28,9 +28,27 @@ def write_onnx(path: Path, model: FittedModel) -> None:
         If onnx is not installed.
     """
     try:
-        from onnx import TensorProto, checker, helper, numpy_helper
+        from onnx import TensorProto, checker, helper
     except ImportError as error:
         raise MissingExtraError("writing an ONNX file", extra="onnx") from error
+    nodes, constants = _nodes(model)
+    shapes = {INPUT: model.features, OUTPUT: len(model.classes) or 1}
+    (given, found) = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
+        for name, width in shapes.items()
+    )
+    graph = helper.make_graph(nodes, "table", [given], [found], constants)
+    opset = helper.make_opsetid("", _OPSET)
+    made = helper.make_model(graph, opset_imports=[opset], ir_version=_IR)
+    checker.check_model(made)
+    with atomic_file(path) as file:
+        file.write(made.SerializeToString())
+
+
+def _nodes(model: FittedModel) -> tuple[list[Any], list[Any]]:
+    """Return the graph's operators and its constants."""
+    from onnx import helper, numpy_helper
+
     constants: list[Any] = []
 
     def constant(name: str, value: Any) -> str:
@@ -46,20 +64,7 @@ def write_onnx(path: Path, model: FittedModel) -> None:
             nodes.append(helper.make_node("Relu", [last], [f"hidden{k}"]))
             last = f"hidden{k}"
     if model.classes:
-        nodes.append(helper.make_node("Softmax", [last], [OUTPUT], axis=1))
-    else:
-        nodes.append(helper.make_node("Mul", [last, constant("scale", model.scale)], ["wide"]))
-        nodes.append(
-            helper.make_node("Add", ["wide", constant("centre", model.centre)], [OUTPUT])
-        )
-    shapes = {INPUT: model.features, OUTPUT: len(model.classes) or 1}
-    (given, found) = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
-        for name, width in shapes.items()
-    )
-    graph = helper.make_graph(nodes, "table", [given], [found], constants)
-    opset = helper.make_opsetid("", _OPSET)
-    made = helper.make_model(graph, opset_imports=[opset], ir_version=_IR)
-    checker.check_model(made)
-    with atomic_file(path) as file:
-        file.write(made.SerializeToString())
+        return [*nodes, helper.make_node("Softmax", [last], [OUTPUT], axis=1)], constants
+    wide = helper.make_node("Mul", [last, constant("scale", model.scale)], ["wide"])
+    moved = helper.make_node("Add", ["wide", constant("centre", model.centre)], [OUTPUT])
+    return [*nodes, wide, moved], constants

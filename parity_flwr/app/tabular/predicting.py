@@ -12,7 +12,7 @@ from parity_flwr.app.pace import Steps, unseen
 from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.app.tabular.encoding_file import Encoding
 from parity_flwr.app.tabular.metrics import class_metrics, metric_notes, number_metrics
-from parity_flwr.app.tabular.model_folder import FOLDER, MANIFEST, open_model
+from parity_flwr.app.tabular.model_folder import FOLDER, MANIFEST, TableModel, open_model
 from parity_flwr.app.tabular.new_rows import NewRows
 from parity_flwr.errors import ConfigError, DataError
 from parity_flwr.files import atomic_file
@@ -79,18 +79,9 @@ def predict_file(
             came=f"{output.name}, which holds the rows",
             action="change --output",
         )
-    from pyarrow import csv  # it is there: the rows were opened with it
-
-    count, judged, schema = 0, _Judged(model.encoding), _schema(model.encoding)
+    judged = _Judged(model.encoding)
     try:
-        with atomic_file(output) as file, csv.CSVWriter(file, schema) as writer:
-            for block in source:
-                values = model.predict(block.table)
-                writer.write_batch(_batch(values, model.encoding, schema))
-                count += len(values)
-                steps(*source.read_bytes)
-                if block.y is not None:
-                    judged.add(values, block.y)
+        count = _write(output, model, source, judged, steps)
     except OSError as error:
         raise ConfigError(
             f"writing {output} needs a folder that can be written to",
@@ -109,6 +100,24 @@ def predict_file(
         "metrics": metrics,
         "notes": notes,
     }
+
+
+def _write(
+    output: Path, model: TableModel, source: NewRows, judged: _Judged, steps: Steps
+) -> int:
+    """Write the predictions block by block; return how many."""
+    from pyarrow import csv  # it is there: the rows were opened with it
+
+    count, schema = 0, _schema(model.encoding)
+    with atomic_file(output) as file, csv.CSVWriter(file, schema) as writer:
+        for block in source:
+            values = model.predict(block.table)
+            writer.write_batch(_batch(values, model.encoding, schema))
+            count += len(values)
+            steps(*source.read_bytes)
+            if block.y is not None:
+                judged.add(values, block.y)
+    return count
 
 
 class _Judged:
