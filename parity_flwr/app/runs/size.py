@@ -76,9 +76,7 @@ def shown_size(count: int) -> str:
     """
     if count < 1000:
         return f"{count} B"
-    value = float(count)
-    for unit in _UNITS:
-        value /= 1000
-        if value < 999.95 or unit == _UNITS[-1]:
-            break
-    return f"{value:.1f} {unit}"
+    value, unit = count / 1000, 0
+    while value >= 999.95 and unit + 1 < len(_UNITS):
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}"

@@ -178,7 +178,10 @@ def text_column(path: Path, column: Any) -> Any:
     """
     from pyarrow import compute
 
-    if compute.any(compute.match_substring(column, "\0")).as_py():
+    matches = compute.call_function(
+        "match_substring", [column], compute.MatchSubstringOptions("\0")
+    )
+    if compute.call_function("any", [matches]).as_py():
         raise not_text(path)
     return column
 
