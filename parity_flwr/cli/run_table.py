@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -200,8 +200,7 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
         out.line(f"dropped    {', '.join(result['dropped_columns'])}: nothing to learn there")
     if result["skipped_rows"]:
         out.line(f"skipped    {result['skipped_rows']} rows without a target or client")
-    for name, value in result["metrics"].items():
-        out.line(f"{_SHORT.get(name, name):10} {value:.4g} (held-out rows)")
+    draw_metrics(out, result["metrics"], "held-out rows")
     for note in result["notes"]:
         out.line(f"note       {note}")
     if "spent" in result["privacy"]:
@@ -245,3 +244,9 @@ def _named(identity: str, names: list[str]) -> str:
     if not (place.isdecimal() and int(place) < len(names)):
         return identity
     return f"{identity} ({names[int(place)]})"
+
+
+def draw_metrics(out: Output, metrics: Mapping[str, float], where: str) -> None:
+    """Print metrics, one on a line, and the rows that they are of."""
+    for name, value in metrics.items():
+        out.line(f"{_SHORT.get(name, name):10} {value:.4g} ({where})")
