@@ -123,7 +123,7 @@ def run_csv(
         If --target or --model is missing, or an option does not fit.
     """
     from parity_flwr.app.runs.live import LiveTable
-    from parity_flwr.app.tabular.attack import AttackAsked
+    from parity_flwr.app.tabular.attack_asked import AttackAsked
     from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.running import TabularRequest, run_table
     from parity_flwr.app.tabular.target import Task
