@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from measured_commands import parity
 
 BOUND_MIB = 2048
 """Peak resident memory of a run, whatever the size of the file."""
@@ -67,17 +67,14 @@ def _batch(rng: np.random.Generator, first: int) -> Any:
 def run_table(path: Path, model: str, folder: Path, *, extra: tuple[str, ...] = ()) -> Any:
     """Run one model in a process of its own; return its result, seconds and peak MiB."""
     target = "cost" if model == "linear" else "sick"
-    command = [sys.executable, "-m", "parity_flwr.cli.main", "run", str(path), "--json"]
-    command += ["--target", target, "--model", model, "--clients", "10", "--rounds", "3"]
-    env = {**os.environ, "PARITY_HOME": str(folder / "home"), "TMPDIR": str(folder)}
+    words = ["run", str(path), "--target", target, "--model", model]
+    words += ["--clients", "10", "--rounds", "3", *extra]
     started = time.perf_counter()
-    with (folder / "out.json").open("wb") as out, (folder / "err.txt").open("wb") as err:
-        process = subprocess.Popen([*command, *extra], stdout=out, stderr=err, env=env)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit((folder / "err.txt").read_text()[-2000:])
-    result = json.loads((folder / "out.json").read_text())
+    home = {"PARITY_HOME": str(folder / "home"), "TMPDIR": str(folder)}
+    done = parity(*words, variables=home)
+    if done.code:
+        raise SystemExit(str(done.result))
+    result = done.result
     return {
         "model": model,
         "megabytes": path.stat().st_size >> 20,
@@ -85,7 +82,7 @@ def run_table(path: Path, model: str, folder: Path, *, extra: tuple[str, ...] = 
         "test_rows": result["test_rows"],
         "inputs": result["inputs"],
         "metrics": result["metrics"],
-        "peak_mib": usage.ru_maxrss >> 10,
+        "peak_mib": done.peak_bytes >> 20,
         "seconds": round(time.perf_counter() - started, 1),
     }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +32,13 @@ class Done:
     peak_bytes: int
 
 
-def parity(*arguments: str) -> Done:
-    """Run a command with --json and wait for it."""
+def parity(*arguments: str, variables: Mapping[str, str] | None = None) -> Done:
+    """Run a command with --json and wait for it; `variables` are added to its environment."""
     with tempfile.TemporaryDirectory() as folder:
         peak = Path(folder) / "peak"
         done = subprocess.run(
             [sys.executable, "-c", _SCRIPT, str(peak), *arguments, "--json"],
+            env={**os.environ, **(variables or {})},
             capture_output=True,
             check=False,
         )

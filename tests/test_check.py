@@ -26,12 +26,12 @@ _MEMORY, _DISK = 1.5, 2.0
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Return a table of 600 people: sick by age and dose, cost a number."""
+    """Return a table of 2,400 people: sick by age and dose, cost a number."""
     pytest.importorskip("pyarrow")
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
     lines = ["age,dose,colour,sick,cost"]
-    for _ in range(600):
+    for _ in range(2_400):  # so many that noise hides no column
         age, dose = rng.integers(20, 90), rng.normal()
         sick = "yes" if (age - 55) / 15 + dose > 0 else "no"
         colour = ("red", "green", "blue")[rng.integers(3)]

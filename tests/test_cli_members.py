@@ -76,15 +76,15 @@ def test_from_reward_to_stake_and_back(
     assert paid["gas"] < 120_000
     after = client(json_of(capsys, "rewards", "latest"), "client-1")
     assert (after["claimable"], after["claimed"]) == ("0", mine["earned"])
-    again = json_of(capsys, "claim", "latest", "--identity", "client-1", code=1)
-    assert "RewardsNothingToClaim" in again["error"]["got"]
+    again = json_of(capsys, "claim", "latest", "--identity", "client-1", code=2)
+    assert "tokens up to round" in again["error"]["got"]
 
     staked = json_of(capsys, "stake", "latest", "2.5", "--identity", "client-1")
     assert staked["stake"] == "2.5"
     assert Decimal(staked["balance"]) == Decimal(mine["earned"]) - Decimal("2.5")
     out = json_of(capsys, "unstake", "latest", "1", "--identity", "client-1")
     assert (out["stake"], out["unbonding"]) == ("1.5", "1")
-    early = json_of(capsys, "unstake", "latest", "--withdraw", "--identity", "client-1", code=1)
+    early = json_of(capsys, "unstake", "latest", "--withdraw", "--identity", "client-1", code=3)
     assert "TooEarly" in early["error"]["got"]
 
     standing = client(

@@ -215,7 +215,7 @@ def test_an_app_that_cannot_be_loaded(tmp_path: Path, server: str, message: str)
     with pytest.raises(EngineError, match=message) as caught, loaded(app):
         pass
     assert "\n" not in str(caught.value)
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 3
     assert "sameapp" not in sys.modules
 
 

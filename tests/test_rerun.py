@@ -197,7 +197,7 @@ def test_a_resumed_run_keeps_what_started_it(
 ) -> None:
     app = make_app(tmp_path / "app")
     command = ["run", str(app), "--engine", "inprocess", "--clients", "4", "--quiet"]
-    assert execute([*command, "--run-config", "broken=true"]) == 1
+    assert execute([*command, "--run-config", "broken=true"]) == 3
     (folder,) = (tmp_path / "parity-home" / "runs").iterdir()
     before = (folder / "request.json").read_text()
     assert execute([*command, "--resume", "latest"]) == 0

@@ -134,7 +134,7 @@ def test_a_run_pays_by_stake_and_members_claim_from_a_bundle(
             made.wallets["client-1"].address,
         )
         assert Decimal(paid["paid"]) * UNIT == earned["client-1"]
-        assert "NothingToClaim" in json_of(capsys, *command, code=1)["error"]["got"]
+        assert "tokens up to round" in json_of(capsys, *command, code=2)["error"]["got"]
     # Or the deployment's file and an IPFS node, which has the list under the CID on chain.
     with as_member(monkeypatch, made.wallets["client-2"]):
         fetch = ["claim", "--deployment", str(made.deployed), "--chain", made.url]
@@ -143,7 +143,7 @@ def test_a_run_pays_by_stake_and_members_claim_from_a_bundle(
         monkeypatch.delenv("PARITY_IPFS_URL")
         assert "PARITY_IPFS_URL" in json_of(capsys, *fetch, code=2)["error"]["action"]
     # Anybody may send a claim; who has earned nothing has nothing to claim.
-    json_of(capsys, *command, "--identity", "client-3", code=1)
+    json_of(capsys, *command, "--identity", "client-3", code=2)
 
 
 def test_stakes_that_are_not_the_registrys_are_named(

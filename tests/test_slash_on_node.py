@@ -67,7 +67,7 @@ def test_an_offence_is_slashed_once_on_a_node(
 
     read = reads(monkeypatch)
     with as_member(monkeypatch, made.wallets["client-1"]):
-        refused = json_of(capsys, "slash", "latest", *where, code=1)
+        refused = json_of(capsys, "slash", "latest", *where, code=3)
     assert "NotSlasher" in refused["error"]["got"]
 
     assert read == [4, 2]  # who is a member, and the reputation before; not all four

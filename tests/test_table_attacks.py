@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.tabular.attack import AttackAsked, Attackers, check_attack
+from parity_flwr.app.tabular.attack import Attackers, check_attack
+from parity_flwr.app.tabular.attack_asked import AttackAsked
 from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
 from parity_flwr.app.tabular.plan_file import read_plan, write_plan
 from parity_flwr.app.verification.verify import verify

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
@@ -168,11 +169,11 @@ class TestMeter:
 
     def test_a_dumb_terminal_gets_lines(self) -> None:
         done = in_terminal(lambda: steps(3, 0.06), columns=80, rows=5, env={"TERM": "dumb"})
-        assert done.output.splitlines() == [
-            "counting, 1/3, 0:00, about 0:00 left",
-            "nearly",
-            "done",
-        ]
+        first, *rest = (
+            done.output.splitlines()
+        )  # which step is the first shown: the load decides
+        assert re.match(r"counting, \d/3, 0:0", first)
+        assert rest == ["nearly", "done"]
 
     def test_a_pipe_gets_a_line_now_and_then(self, capfd: pytest.CaptureFixture[str]) -> None:
         now = [0.0]

@@ -10,6 +10,7 @@ import click
 from parity_flwr.app.environment import Environment
 from parity_flwr.cli.output import Output, examples, json_option, quiet_option
 from parity_flwr.cli.progress import Meter
+from parity_flwr.cli.run_table import draw_metrics
 
 _EPILOG = examples(
     "parity predict latest new.csv",
@@ -45,13 +46,13 @@ def predict(run: str, rows: Path, output: Path | None, quiet: bool, as_json: boo
 
 
 def _draw(out: Output, found: dict[str, Any]) -> None:
+    from parity_flwr.app.tabular.file_errors import named
+
     out.line(f"predicted  {found['target']} for {found['rows']} rows")
     if found["ignored_columns"]:
-        names = found["ignored_columns"]
-        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        shown = named(found["ignored_columns"])
         out.line(f"ignored    {shown}: the model was trained without")
-    for name, value in found["metrics"].items():
-        out.line(f"{name:10} {value:.4g} ({found['judged_rows']} rows with a target)")
+    draw_metrics(out, found["metrics"], f"{found['judged_rows']} rows with a target")
     for note in found["notes"]:
         out.line(f"note       {note}")
     out.line(f"written    {found['output']}")

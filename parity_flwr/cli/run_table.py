@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -148,7 +148,7 @@ def run_csv(
 
 
 def _plan(path: Path, options: TableOptions, *, clients: int | None) -> TabularPlan:
-    from parity_flwr.app.tabular.attack import AttackAsked
+    from parity_flwr.app.tabular.attack_asked import AttackAsked
     from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
     from parity_flwr.app.tabular.target import Task
     from parity_flwr.core.privacy.presets import Level
@@ -205,8 +205,7 @@ def draw_table(out: Output, result: dict[str, Any]) -> None:
         out.line(f"dropped    {', '.join(result['dropped_columns'])}: nothing to learn there")
     if result["skipped_rows"]:
         out.line(f"skipped    {result['skipped_rows']} rows without a target or client")
-    for name, value in result["metrics"].items():
-        out.line(f"{_SHORT.get(name, name):10} {value:.4g} (held-out rows)")
+    draw_metrics(out, result["metrics"], "held-out rows")
     for note in result["notes"]:
         out.line(f"note       {note}")
     if "spent" in result["privacy"]:
@@ -250,3 +249,9 @@ def _named(identity: str, names: list[str]) -> str:
     if not (place.isdecimal() and int(place) < len(names)):
         return identity
     return f"{identity} ({names[int(place)]})"
+
+
+def draw_metrics(out: Output, metrics: Mapping[str, float], where: str) -> None:
+    """Print metrics, one on a line, and the rows that they are of."""
+    for name, value in metrics.items():
+        out.line(f"{_SHORT.get(name, name):10} {value:.4g} ({where})")

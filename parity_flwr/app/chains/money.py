@@ -63,9 +63,9 @@ def claim(desk: Desk, *, wallet: str | None, identity: str | None) -> dict[str, 
     Raises
     ------
     ConfigError
-        Nothing is granted yet, or the wallet is no member's.
+        Nothing is granted yet, all of it is paid, or the wallet is no member's.
     ChainError
-        The contract refuses, as when there is nothing more to claim.
+        The contract refuses.
     """
     with desk.sending(wallet=wallet, identity=identity) as member:
         active = granted(desk, member.chain, desk.logs(member.chain))
@@ -78,6 +78,12 @@ def claim(desk: Desk, *, wallet: str | None, identity: str | None) -> dict[str, 
         row = _row_of(active.scores.rows, member.sender.address, identity)
         leaf, proof = active.scores.tree.find(row.identity)
         before = _paid(desk, member.chain, leaf.member)
+        if before >= leaf.cumulative:
+            raise ConfigError(
+                f"claiming needs something that {row.identity} was granted and not paid",
+                came=f"{tokens(leaf.cumulative)} tokens up to round {active.key.round}, paid",
+                action="try again when a later round counts: see 'parity rewards'",
+            )
         sent = member.send(claim_intent(active.key, leaf, proof, deployment=desk.deployment))
         after = _paid(desk, member.chain, leaf.member)
         balance = desk.ask(member.chain, "ParityToken", "balanceOf", leaf.member.account)

@@ -15,7 +15,7 @@ from parity_flwr.app.runs.folder import RunFolder
 from parity_flwr.errors import ConfigError, JournalError
 from parity_flwr.files import atomic_file
 
-_NAME = "request.json"
+REQUEST = "request.json"
 _MAX_BYTES = 1 << 20
 _MAX_APP_FILES = 10_000
 _APP_FILES = (".py", ".toml")
@@ -72,7 +72,7 @@ def write_asked(folder: RunFolder, asked: AskedRun | None) -> None:
     JournalError
         The folder cannot be written.
     """
-    path = folder.path / _NAME
+    path = folder.path / REQUEST
     if asked is None or path.exists():
         return
     whole = {
@@ -100,7 +100,7 @@ def read_asked(folder: RunFolder) -> RecordedRun:
     ConfigError
         There is none, or it is damaged.
     """
-    path = folder.path / _NAME
+    path = folder.path / REQUEST
     try:
         with path.open("rb") as file:
             whole = json.loads(file.read(_MAX_BYTES + 1))
@@ -117,13 +117,13 @@ def read_asked(folder: RunFolder) -> RecordedRun:
         )
     except FileNotFoundError as error:
         raise ConfigError(
-            f"repeating {folder.id} needs its {_NAME}",
+            f"repeating {folder.id} needs its {REQUEST}",
             came="none: it was not started by 'parity run', or by an older version",
             action="start it again with 'parity run'",
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
-            f"repeating {folder.id} needs an undamaged {_NAME}",
+            f"repeating {folder.id} needs an undamaged {REQUEST}",
             came=type(error).__name__,
             action="start it again with 'parity run'",
         ) from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from parity_flwr.errors import RunError
+from parity_flwr.app.runs.asked import REQUEST
+from parity_flwr.errors import ParityError, RunError
 
 _NAME = "lock"
 
@@ -117,3 +119,17 @@ def _locked(descriptor: int, *, exclusive: bool) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """Remove the folder of a run that was refused before it began.
+
+    Once there is a log, a journal or a chain in it, it stays: errors point there.
+    """
+    try:
+        yield
+    except ParityError:
+        if {each.name for each in folder.iterdir()} <= {_NAME, REQUEST}:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

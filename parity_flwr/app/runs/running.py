@@ -24,7 +24,7 @@ from parity_flwr.app.report.view import headline_metric, metric_curve
 from parity_flwr.app.runs.asked import AskedRun, write_asked
 from parity_flwr.app.runs.folder import RunFolder, new_id
 from parity_flwr.app.runs.follow import Follower
-from parity_flwr.app.runs.in_use import held
+from parity_flwr.app.runs.in_use import held, nothing_left
 from parity_flwr.app.runs.live import LiveTable
 from parity_flwr.app.runs.results import results_path, summary_lines
 from parity_flwr.app.runs.size import folder_bytes
@@ -217,6 +217,7 @@ def perform(request: RunRequest, table: LiveTable) -> dict[str, Any]:
     folder = _folder(request, environment.home).make()
     with (
         stoppable(folder),
+        nothing_left(folder.path),
         held(folder.path),
         time_limit(request.timeout_s, run_id=folder.id),
     ):

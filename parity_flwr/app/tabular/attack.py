@@ -10,6 +10,8 @@ import numpy as np
 from flwr.clientapp.typing import Mod
 from numpy.typing import NDArray
 
+from parity_flwr.app.tabular.attack_asked import LABEL_FLIP
+from parity_flwr.app.tabular.plan import TabularPlan
 from parity_flwr.clients.attacks import ATTACKS, Attack, AttackMod, OnOff
 from parity_flwr.clients.attacks.forests import CopiedTrees, ForestAttackMod
 from parity_flwr.clients.tables import Table
@@ -17,81 +19,9 @@ from parity_flwr.core.privacy.presets import Level
 from parity_flwr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from parity_flwr.app.tabular.plan import TabularPlan
     from parity_flwr.app.tabular.slices import MakeClient
 
-LABEL_FLIP = "label_flip"
 FREE_RIDER = "free_rider"
-_OTHER_NAMES = {"noise": "gaussian_noise"}
-_TOGETHER = ("alie",)  # one alone would be honest
-
-
-@dataclass(frozen=True)
-class AttackAsked:
-    """A kind of attack, and which share of the clients attacks.
-
-    Parameters
-    ----------
-    kind : str
-        A name of :data:`parity_flwr.clients.attacks.ATTACKS`.
-    fraction : float
-        Between 0 and 1; at least one client attacks, and at least one does not.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such kind, or no such share.
-    """
-
-    kind: str
-    fraction: float
-
-    def __post_init__(self) -> None:
-        if self.kind not in ATTACKS or not 0 < self.fraction < 1:
-            raise ConfigError(
-                "an attack is KIND:FRACTION, a fraction between 0 and 1 and a kind of "
-                f"{', '.join(ATTACKS)}",
-                came=f"{self.kind!r:.40} and {self.fraction:g}",
-                action="change --attack, for example to sign_flip:0.3",
-            )
-
-    @classmethod
-    def parse(cls, text: str | None) -> AttackAsked | None:
-        """Return what the option asks for; None for no attack.
-
-        Examples
-        --------
-        >>> AttackAsked.parse("label-flip:0.2")
-        AttackAsked(kind='label_flip', fraction=0.2)
-        """
-        if text is None:
-            return None
-        name, _, share = text.partition(":")
-        kind = name.strip().replace("-", "_")
-        try:
-            fraction = float(share)
-        except ValueError:
-            fraction = np.nan
-        return cls(_OTHER_NAMES.get(kind, kind), fraction)
-
-    def places(self, clients: int, *, seed: int) -> tuple[int, ...]:
-        """Return who attacks, drawn by the seed, in ascending order.
-
-        Raises
-        ------
-        ConfigError
-            If that leaves nobody honest, or one attacker of a kind that takes two.
-        """
-        count = max(1, round(self.fraction * clients))
-        least = 2 if self.kind in _TOGETHER else 1
-        if not least <= count < clients:
-            raise ConfigError(
-                f"{self.kind} needs {least} attackers or more, and an honest client",
-                came=f"{count} of {clients} clients",
-                action="change --attack or --clients",
-            )
-        rng = np.random.default_rng([seed, 2])
-        return tuple(sorted(rng.choice(clients, count, replace=False).tolist()))
 
 
 def check_attack(plan: TabularPlan) -> None:

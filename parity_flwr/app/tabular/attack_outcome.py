@@ -12,7 +12,8 @@ from parity_flwr.app.report.files import write_text
 from parity_flwr.app.report.tables import natural
 from parity_flwr.app.report.view import Outcome, client_rows
 from parity_flwr.app.runs.folder import RunFolder
-from parity_flwr.app.tabular.attack import AttackAsked, Attackers
+from parity_flwr.app.tabular.attack import Attackers
+from parity_flwr.app.tabular.attack_asked import AttackAsked
 from parity_flwr.core.privacy.presets import Level
 from parity_flwr.core.records import RoundStatus
 from parity_flwr.errors import ConfigError

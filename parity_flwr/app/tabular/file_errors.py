@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,12 @@ LONGEST_LINE = 1 << 20
 def bad(path: Path, needed: str, came: str, action: str) -> DataError:
     """Return an error about a file, on one line."""
     return DataError(f"{path.name} needs {needed[:160]}", came=came[:160], action=action)
+
+
+def named(columns: Iterable[str]) -> str:
+    """Return the first eight names, and dots if there are more."""
+    names = list(columns)
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 @contextmanager

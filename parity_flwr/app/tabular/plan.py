@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from parity_flwr.app.tabular.attack import AttackAsked
+from parity_flwr.app.tabular.attack_asked import AttackAsked
 from parity_flwr.app.tabular.division import Division
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.core.privacy.presets import Level, preset

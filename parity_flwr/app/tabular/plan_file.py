@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from parity_flwr.app.report.files import write_text
-from parity_flwr.app.tabular.attack import AttackAsked
+from parity_flwr.app.tabular.attack_asked import AttackAsked
 from parity_flwr.app.tabular.plan import Model, PrivacyAsked, TabularPlan
 from parity_flwr.app.tabular.target import Task
 from parity_flwr.core.privacy.presets import Level

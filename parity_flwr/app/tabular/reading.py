@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.file_errors import LONGEST_LINE, bad, no_rows, not_text, translated
+from parity_flwr.app.tabular.file_errors import (
+    LONGEST_LINE,
+    bad,
+    named,
+    no_rows,
+    not_text,
+    translated,
+)
 from parity_flwr.app.tabular.header import Header, checked_header
 
 Numbers = NDArray[np.float64]
@@ -49,8 +56,8 @@ class RawTable:
             If there is none of that name.
         """
         if name not in self.columns:
-            shown = ", ".join(list(self.columns)[:8])
-            raise bad(path, f"a column {name!r}", f"{shown}, ...", "check --partition")
+            shown = named(self.columns)
+            raise bad(path, f"a column {name!r}", shown, "check --partition")
         return self.columns[name]
 
     def without(self, name: str) -> RawTable:

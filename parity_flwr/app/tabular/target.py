@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_flwr.app.tabular.file_errors import bad
+from parity_flwr.app.tabular.file_errors import bad, named
 from parity_flwr.app.tabular.reading import RawTable, is_known
 from parity_flwr.errors import DataError
 
@@ -76,8 +76,8 @@ def without_target(path: Path, table: RawTable, name: str) -> RawTable:
         If there is no such column, or no other.
     """
     if name not in table.columns:
-        shown = ", ".join(list(table.columns)[:8])
-        raise bad(path, f"the target column {name!r}", f"{shown}, ...", "check --target")
+        shown = named(table.columns)
+        raise bad(path, f"the target column {name!r}", shown, "check --target")
     if len(table.columns) == 1:
         raise bad(path, "a column besides the target", "none", "give a file with features")
     return table.without(name)
