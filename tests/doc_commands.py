@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ MADE_ELSEWHERE = {
     ". .venv/": "an environment of the reader's own",
     "git clone ": "a copy of this tree",
     "python examples/deployment/run.py": "minutes; tests/test_example_deployment.py runs it",
+    "parity run . --engine deployment": "a SuperLink with nodes; the same test has one",
+    "flwr run . my-superlink": "likewise",
     'parity run examples/images --engine inprocess --run-config "dataset=': "a network",
 }
 """Beginnings of lines that are looked at but not run here, and why."""
@@ -106,8 +109,9 @@ def furnish(place: Path) -> None:
     """Put the files that pages speak of into a reader's directory."""
     place.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "examples", place / "examples", dirs_exist_ok=True)
-    rows = _rows(240, seed=0)
-    (place / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows = "\n".join(_rows(2_000, seed=0)) + "\n"  # so many that a promise hides no column
+    (place / "data.csv").write_text(rows, encoding="utf-8")
+    (place / "visits.csv.gz").write_bytes(gzip.compress(rows.encode()))
     (place / "new.csv").write_text("\n".join(_rows(40, seed=1)) + "\n", encoding="utf-8")
     for name, shape in {"fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}.items():
         arrays: dict[str, Any] = _images(shape)

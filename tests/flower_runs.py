@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parity_flwr.app.engines.processes import flower_variables, program
 from parity_flwr.app.engines.superlink import CONNECTION, private_superlink, write_connection
-from process_tree import marked
+from process_tree import marked, wait_until
 
 _LIMIT_S = 300
 
@@ -33,5 +33,5 @@ def flwr_run(app: Path, folder: Path, *, clients: int, run_config: str = "") -> 
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert marked(str(folder)) == {}
+    wait_until(lambda: not marked(str(folder)), timeout_s=60)
     return done.stdout + done.stderr

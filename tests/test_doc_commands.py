@@ -23,7 +23,7 @@ from doc_commands import (
 )
 from parity_flwr.app.engines.processes import flower_variables
 from parity_flwr.app.engines.superlink import private_superlink, write_connection
-from process_tree import marked
+from process_tree import marked, wait_until
 
 PAGES = [
     ROOT / "README.md",
@@ -97,7 +97,7 @@ def test_the_commands_of_the_page_work(
     with reader_of(page, tmp_path, request) as place:
         for block in [BEFORE.get(name(page), ":"), *blocks]:
             place.run(block)
-    assert marked(str(tmp_path)) == {}
+    wait_until(lambda: not marked(str(tmp_path)), timeout_s=60)
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)

@@ -200,7 +200,7 @@ def test_another_number_of_nodes_says_what_to_do(
 ) -> None:
     options = ["--engine", "inprocess", "--clients", "12", "--run-config"]
     assert execute(["run", str(app), *options, "hospitals=10 num-server-rounds=1"]) != 0
-    logs = (tmp_path / "parity-home").rglob("client-*.log")
+    logs = (tmp_path / "parity-home").rglob("flower.log")
     assert any("set hospitals=12" in each.read_text() for each in logs)
 
 
