@@ -45,10 +45,10 @@ RESPONSE = "response"
 """Figure: mean cosine of the client's innovation with the model's last step."""
 
 ANSWERED = "answered"
-"""Figure: how far under 0 the median answer lies, in spreads of the answers; the same for all."""
+"""Figure: how far the median response lies under 0, in spreads; the same for everybody."""
 
 APART = "apart"
-"""Figure: how far under the median client's the common cosine lies, in spreads of them."""
+"""Figure: how far the common cosine lies under the median one, in spreads of them."""
 
 LOUDNESS = "loudness"
 """Figure: the update's norm in medians, a decayed mean."""
