@@ -33,6 +33,18 @@ def weighted_median(pairs: Sequence[tuple[float, float]]) -> float:
     return 0.0
 
 
+def centre(values: Sequence[float]) -> tuple[float, float]:
+    """Median, and 1.4826 times the median distance to it."""
+    if not values:
+        return 0.0, 0.0
+    median = float(np.median(values))
+    return median, 1.4826 * float(np.median([abs(value - median) for value in values]))
+
+
+def bounded(value: float, spread: float) -> float:
+    return min(100.0, max(-100.0, value / max(spread, 0.001)))
+
+
 @dataclass
 class Twin:
     """Everything that every client ever sent, as lists."""
@@ -74,6 +86,7 @@ class Twin:
         for name in names:
             self.share[name] = self._share(name, names, voices, trust, usual)
         found = [self._figures(name, own[name], voices) for name in names]
+        self._compare(names, found, voices)
         self._directions(names, found, trust, old_share)
         self._serve(names, found, voices)
         return found
@@ -193,6 +206,19 @@ class Twin:
         if len(answers) >= rules.response_rounds:
             found["response"] = float(decayed_mean(answers, rules.response_decay))
         return found
+
+    def _compare(
+        self, names: Sequence[str], found: Sequence[dict[str, float]], voices: Sequence[str]
+    ) -> None:
+        """Add how unusual a cosine with the others is, and how clearly they answer a step."""
+        heard = [figures for name, figures in zip(names, found, strict=True) if name in voices]
+        common = centre([f["common"] for f in heard if "common" in f])
+        answer = centre([f["response"] for f in heard if "response" in f])
+        for figures in found:
+            if "common" in figures:
+                figures["apart"] = bounded(common[0] - figures["common"], common[1])
+            if "response" in figures:
+                figures["answered"] = bounded(-answer[0], answer[1])
 
     def _directions(
         self,

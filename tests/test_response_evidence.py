@@ -51,6 +51,12 @@ def weighed(first: dict[str, Any], n: int = 10, rho: float = 1.0) -> Evidence:
         ({"common": -0.2}, 0.0),
         ({"response": 0.04}, 0.5),
         ({"response": 0.06}, 0.0),
+        ({"response": 0.06, "answered": 0.75}, 0.0),
+        ({"response": 0.06, "answered": 0.5}, 0.5),  # honest answers scatter around 0
+        ({"response": 0.5, "answered": -3.0}, 1.0),  # everybody wants more of it
+        ({"common": -0.2, "apart": 5.0}, 0.0),
+        ({"common": -0.2, "apart": 4.0}, 0.5),
+        ({"common": -0.2, "apart": 3.0}, 1.0),  # so it is among all
         ({"direction": -0.25, "authority": 1.0}, 0.5),
         ({"direction": -0.25, "authority": 0.5}, 0.75),
         ({"direction": -1.0, "authority": 0.0}, 1.0),

@@ -90,6 +90,7 @@ def test_figures_agree_with_the_naive_twin(rng: np.random.Generator) -> None:
     assert told == {
         *("own", "own_direction", "direction", "authority"),
         *("balance", "common", "share", "response"),
+        *("apart", "answered"),
         *("loudness", "growth", "service", "served"),
     }
     assert min(figures.extra["share"] for figures in found) < 0.7  # the two that echo
@@ -148,6 +149,8 @@ def test_an_answer_to_the_step_by_hand() -> None:
         )
     assert [f.extra["response"] for f in figures] == pytest.approx([-1.0, 1.0])
     assert [f.extra["common"] for f in figures] == pytest.approx([-1.0, -1.0])
+    assert [f.extra["answered"] for f in figures] == [0.0, 0.0]  # one of two is no majority
+    assert [f.extra["apart"] for f in figures] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

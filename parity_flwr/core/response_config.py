@@ -36,8 +36,10 @@ class ResponseConfig:
     balance: Zone = (0.2, 0.4)  # one-sidedness
     leeway: float = 0.2  # so much more of it while no common direction is known
     common: Zone = (-0.12, -0.06)  # cosine of a client's noise with the others'
+    apart: Zone = (3.0, 5.0)  # and by so many spreads less than usual
     loud: Zone = (5.0, 8.0)  # norm in medians
     response: Zone = (0.02, 0.06)  # cosine of a change with the model's step before it
+    answered: Zone = (0.25, 0.75)  # spreads by which the median answer opposes the step
     opposed: Zone = (0.2, 0.3)  # -cosine of a direction memory with the others'
     unserved: Zone = (-0.1, 0.05)  # what the model did for a client, over the median client
     urgent: Zone = (1.1, 1.3)  # mean norm in medians, over which who is not served accuses

@@ -44,6 +44,12 @@ SHARE = "share"
 RESPONSE = "response"
 """Figure: mean cosine of the client's innovation with the model's last step."""
 
+ANSWERED = "answered"
+"""Figure: how far the median response lies under 0, in spreads; the same for everybody."""
+
+APART = "apart"
+"""Figure: how far the common cosine lies under the median one, in spreads of them."""
+
 LOUDNESS = "loudness"
 """Figure: the update's norm in medians, a decayed mean."""
 
@@ -141,13 +147,27 @@ def _single_factors(
     return np.asarray(
         _decayed(cost * contradiction)
         * (1 - rising(one_sided, rules.balance))
-        * rising(_figure(replies, COMMON, 1.0), rules.common)
+        * _common_factor(replies, config)
         * (1 - rising(loudness, rules.loud))
-        * (1 - rising(_figure(replies, RESPONSE, -1.0), rules.response))
+        * _response_factor(replies, config)
         * rising(_figure(replies, ROOT, 1.0), rules.rooted)
         * working,
         np.float64,
     )
+
+
+def _common_factor(replies: Sequence[ReplyFacts], config: RobustnessConfig) -> Values:
+    """Return 0 for noise against the others', where it is not as usual among them."""
+    rules = config.response
+    against = 1 - rising(_figure(replies, COMMON, 1.0), rules.common)
+    return 1 - against * rising(_figure(replies, APART, math.inf), rules.apart)
+
+
+def _response_factor(replies: Sequence[ReplyFacts], config: RobustnessConfig) -> Values:
+    """Return 0 for whom a step makes want more of it, where the others want less."""
+    rules = config.response
+    more = rising(_figure(replies, RESPONSE, -1.0), rules.response)
+    return 1 - more * rising(_figure(replies, ANSWERED, math.inf), rules.answered)
 
 
 def _direction_factors(

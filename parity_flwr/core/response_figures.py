@@ -19,6 +19,7 @@ Mask = NDArray[np.bool_]
 
 _FEWEST = 4  # fewer voters agree by chance
 _LEAST_TRUST = 1e-6
+_FINEST = 1e-3  # cosines that differ by less are the same
 
 
 def row_medians(values: Values, weights: Values) -> Values:
@@ -34,6 +35,31 @@ def row_medians(values: Values, weights: Values) -> Values:
     middle = (through >= 0.5 * through[:, -1:]).argmax(axis=1)
     chosen = np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle]
     return np.asarray(np.where(through[:, -1] > 0, chosen, 0.0), np.float64)
+
+
+def centre_and_spread(values: Values) -> tuple[float, float]:
+    """Return the median and 1.4826 times the median distance to it; zeros for no values.
+
+    Examples
+    --------
+    >>> centre_and_spread(np.array([0.0, 1.0, 5.0]))
+    (1.0, 1.4826)
+    """
+    if not values.size:
+        return 0.0, 0.0
+    centre = float(np.median(values))
+    return centre, 1.4826 * float(np.median(np.abs(values - centre)))
+
+
+def in_spreads(values: Values, spread: float) -> Values:
+    """Return the values over the spread, within 100 of 0; a small spread counts as 0.001.
+
+    Examples
+    --------
+    >>> in_spreads(np.array([0.3, -0.1, 1.0]), 0.2).round(3).tolist()
+    [1.5, -0.5, 5.0]
+    """
+    return np.asarray(np.clip(values / max(spread, _FINEST), -100.0, 100.0), np.float64)
 
 
 def without_self(weights: Values) -> Values:
@@ -97,9 +123,7 @@ def echo_shares(
     [0.5, 0.5, 1.0]
     """
     among = known & np.outer(voices, voices)
-    told = pairs[among] if among.any() else np.zeros(1)
-    usual = float(np.median(told))
-    spread = 1.4826 * float(np.median(np.abs(told - usual)))
+    usual, spread = centre_and_spread(pairs[among])
     low, high = zone
     start = max(0.0, usual) + max(low, spreads * spread)
     echo = np.clip((pairs - start) / (high - low), 0.0, 1.0) * known

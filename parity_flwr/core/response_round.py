@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from parity_flwr.core.config import RobustnessConfig
 from parity_flwr.core.recollection import cosine_matrix, support
 from parity_flwr.core.response_evidence import (
+    ANSWERED,
+    APART,
     AUTHORITY,
     BALANCE,
     COMMON,
@@ -26,8 +28,10 @@ from parity_flwr.core.response_evidence import (
 )
 from parity_flwr.core.response_figures import (
     agreement,
+    centre_and_spread,
     cosines,
     echo_shares,
+    in_spreads,
     mean_rate,
     row_medians,
     steps_of_others,
@@ -131,7 +135,6 @@ def figures(
     rules, rounds = config.response, config.sketch_rounds
     known = latest.counts >= rounds
     heard = known if np.count_nonzero(known) >= config.min_replies else np.zeros_like(known)
-    others = without_self(now.voices * latest.share) * (latest.met >= _TWICE)
     everybody = np.ones_like(known)
     authority = min(1.0, latest.authority / rules.authority)
     found: list[tuple[str, Values, Mask]] = [
@@ -141,8 +144,8 @@ def figures(
         (OWN, cosines(now.sketches, past.means), latest.counts > rounds),
         (OWN_DIRECTION, cosines(now.sketches, past.directions), latest.counts > rounds),
         (DIRECTION, _supports(past, now, latest, heard), heard),
-        (COMMON, row_medians(latest.pairs, others), np.asarray(others.any(axis=1), np.bool_)),
-        (RESPONSE, latest.response, latest.answers >= rules.response_rounds),
+        *_common_figures(now, latest),
+        *_answer_figures(now, latest, config),
         (LOUDNESS, latest.loudness, everybody),
         (GROWTH, _growth(latest), latest.counts > rules.service_rounds),
         (ROOT, *root_cosines(latest, config)),
@@ -152,6 +155,25 @@ def figures(
         {name: float(values[k]) for name, values, told in found if told[k]}
         for k in range(len(known))
     ]
+
+
+def _common_figures(now: Present, latest: Past) -> list[tuple[str, Values, Mask]]:
+    """Return each client's cosine with the others' noise, and how unusual so little is."""
+    others = without_self(now.voices * latest.share) * (latest.met >= _TWICE)
+    told = np.asarray(others.any(axis=1), np.bool_)
+    common = row_medians(latest.pairs, others)
+    usual, spread = centre_and_spread(common[told & now.voices])
+    return [(COMMON, common, told), (APART, in_spreads(usual - common, spread), told)]
+
+
+def _answer_figures(
+    now: Present, latest: Past, config: RobustnessConfig
+) -> list[tuple[str, Values, Mask]]:
+    """Return the answers to the model's steps, and how far the usual one opposes them."""
+    told = latest.answers >= config.response.response_rounds
+    usual, spread = centre_and_spread(latest.response[told & now.voices])
+    opposing = in_spreads(np.full(len(told), -usual), spread)
+    return [(RESPONSE, latest.response, told), (ANSWERED, opposing, told)]
 
 
 def _growth(latest: Past) -> Values:
