@@ -26,17 +26,22 @@ _MEMORY, _DISK = 1.5, 2.0
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Return a table of 2,400 people: sick by age and dose, cost a number."""
+    """Return a table of 600 people."""
+    return people(tmp_path, 600)
+
+
+def people(folder: Path, count: int) -> Path:
+    """Write a table of people: sick by age and dose, cost a number."""
     pytest.importorskip("pyarrow")
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
     lines = ["age,dose,colour,sick,cost"]
-    for _ in range(2_400):  # so many that noise hides no column
+    for _ in range(count):
         age, dose = rng.integers(20, 90), rng.normal()
         sick = "yes" if (age - 55) / 15 + dose > 0 else "no"
         colour = ("red", "green", "blue")[rng.integers(3)]
         lines.append(f"{age},{dose:.3f},{colour},{sick},{3 * age + 20 * dose:.2f}")
-    path = tmp_path / "people.csv"
+    path = folder / "people.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -69,13 +74,14 @@ CASES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("target", "model", "more"), CASES)
 def test_a_table_runs_as_foreseen(
-    target: str, model: str, more: tuple[str, ...], table: Path, tmp_path: Path
+    target: str, model: str, more: tuple[str, ...], tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
     if "--privacy" in more:
         pytest.importorskip("opacus")
     if "--chain" in more:
         pytest.importorskip("eth")
+    table = people(tmp_path, 2_400)  # so many that noise hides no column
     options = (str(table), "--target", target, "--model", model, "--clients", "4", *more)
     options += ("--rounds", "6") if model != "linear" else ()
     foreseen = parity("check", *options)

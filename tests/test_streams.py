@@ -110,12 +110,12 @@ class TestInterrupt:
         pressed: list[int] = []
 
         def press(text: str, terminal: int) -> None:
-            if not pressed and "round 3/12" in text:
+            if not pressed and "round 3/150" in text:
                 pressed.append(len(text))
                 os.write(terminal, b"\x03")
 
         done = in_terminal(
-            [*PARITY, *options, "--rounds", "12"], columns=100, rows=24, on_output=press
+            [*PARITY, *options, "--rounds", "150"], columns=100, rows=24, on_output=press
         )
         assert pressed
         assert done.code == 130, done.output
@@ -125,10 +125,10 @@ class TestInterrupt:
         (line,) = [each for each in last if "error:" in each]
         found = re.search(r"--resume (\S+)$", line.strip())
         assert found is not None, line
-        again = [*options, "--rounds", "12", "--resume", found[1], "--json", "--quiet"]
+        again = [*options, "--rounds", "150", "--resume", found[1], "--json", "--quiet"]
         assert execute(again) == 0
         result = json.loads(capsys.readouterr().out)
-        assert (result["run_id"], result["rounds"]) == (found[1], 12)
+        assert (result["run_id"], result["rounds"]) == (found[1], 150)
 
     def test_a_check_that_is_stopped_says_so(self, sample: RunFolder) -> None:
         pressed: list[int] = []
