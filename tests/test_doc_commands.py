@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,8 +20,7 @@ from doc_commands import (
     joined,
     shell_blocks,
 )
-from parity_flwr.app.engines.processes import flower_variables
-from parity_flwr.app.engines.superlink import private_superlink, write_connection
+from flower_runs import own_superlink
 from process_tree import marked, wait_until
 
 PAGES = [
@@ -69,26 +67,14 @@ def reader_of(page: Path, path: Path, request: pytest.FixtureRequest) -> Iterato
         if NODE in text:
             names[NODE] = request.getfixturevalue("anvil").url
         if "\nflwr run" in text:
-            variables |= stack.enter_context(superlink(path))
+            found = stack.enter_context(own_superlink(path / "flower", mark=path))
+            variables |= {key: found[key] for key in ("FLWR_HOME", "PARITY_TEST_MARK")}
         yield Place(path=path / "reader", names=names, variables=variables, typed=FUNDED + "\n")
 
 
 def left_running(path: Path) -> list[str]:
     """Return the commands that still run in a reader's directory, but for the test's node."""
     return [each for each in marked(str(path)).values() if "/anvil" not in each]
-
-
-@contextmanager
-def superlink(path: Path) -> Iterator[dict[str, str]]:
-    """Start what `flwr run` starts by itself and leaves behind, for the length of the block."""
-    scratch = Path(tempfile.mkdtemp(prefix="parity-", dir="/tmp"))  # a socket's path is short
-    home = path / "flower" / "home"
-    found = flower_variables(home, RAY_TMPDIR=str(scratch), PARITY_TEST_MARK=str(path))
-    with private_superlink(
-        path / "flower", variables=found, simulation=True, scratch=scratch
-    ) as link:
-        write_connection(home, link.address, insecure=True)
-        yield {"FLWR_HOME": str(home), "PARITY_TEST_MARK": str(path)}
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from parity_flwr.app.environment import Environment
-from parity_flwr.cli.members_drawn import draw_stake
+from parity_flwr.cli.members import put_at_stake
 from parity_flwr.cli.output import Output, examples, json_option, quiet_option
 from parity_flwr.cli.progress import Meter
 from parity_flwr.core.economy.amounts import scaled
@@ -119,11 +119,5 @@ def stake(
     as_json: bool,
 ) -> None:
     """Put TOKENS of a registered member's at stake before a run."""
-    from parity_flwr.app.chains import money
-
-    amount = scaled(tokens, decimals=18, name="TOKENS")
     out = Output(as_json, quiet=quiet)
-    with Meter(out, "staking"):
-        desk = _desk(where, deployment)
-        found = money.stake(desk, amount, wallet=wallet, identity=None)
-    out.result(found, lambda out: draw_stake(out, found))
+    put_at_stake(out, tokens, lambda: _desk(where, deployment), wallet=wallet, identity=None)

@@ -161,14 +161,26 @@ def stake(
     as_json: bool,
 ) -> None:
     """Put TOKENS of a member's at stake."""
+    out = Output(as_json, quiet=quiet)
+    put_at_stake(
+        out, tokens, lambda: run_desk(reference, where), wallet=wallet, identity=identity
+    )
+
+
+def put_at_stake(
+    out: Output,
+    tokens: str,
+    open_desk: Callable[[], Desk],
+    *,
+    wallet: str | None,
+    identity: str | None,
+) -> None:
+    """Put tokens at stake where a desk leads, and show what is there then."""
     from parity_flwr.app.chains import money
 
     amount = scaled(tokens, decimals=18, name="TOKENS")
-    out = Output(as_json, quiet=quiet)
     with Meter(out, "staking"):
-        found = money.stake(
-            run_desk(reference, where), amount, wallet=wallet, identity=identity
-        )
+        found = money.stake(open_desk(), amount, wallet=wallet, identity=identity)
     out.result(found, lambda out: draw_stake(out, found))
 
 
